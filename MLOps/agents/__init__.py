@@ -1,0 +1,1 @@
+"""Reinforcement-learning agents: one file a library, one factory."""

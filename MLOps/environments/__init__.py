@@ -1,0 +1,1 @@
+"""Trading environments and their adapters to the learning libraries."""

@@ -1,0 +1,1 @@
+"""Judging a strategy: performance, baselines, backtest, significance."""

@@ -1,0 +1,1 @@
+"""Model folders and the policies that run from them, without any training library."""

@@ -1,0 +1,1 @@
+"""Market data and its arithmetic: bars, calendars, indicators, turbulence, splits, accounting."""

@@ -1,0 +1,1 @@
+"""Settings: YAML composed into frozen models, the project's paths and its clock."""

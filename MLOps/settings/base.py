@@ -1,0 +1,114 @@
+"""What every stage's settings share: paths, tracking, registry, ports, run date, and the fingerprint."""
+
+import hashlib
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def machine_field(description: str, **arguments: Any) -> Any:
+    """A field that says where or how a stage runs, not what it makes; no part of the fingerprint."""
+    return Field(description=description, json_schema_extra={"identity": False}, **arguments)
+
+
+class PathSettings(Settings):
+    """Where runs put what they make; every folder derives from the workspace."""
+
+    workspace: Path = Field(description="Root of everything that runs make; relative to the project root.")
+
+    @property
+    def data(self) -> Path:
+        return self.workspace / "data"
+
+    @property
+    def raw(self) -> Path:
+        return self.data / "raw"
+
+    @property
+    def processed(self) -> Path:
+        return self.data / "processed"
+
+    @property
+    def cache(self) -> Path:
+        return self.data / "cache"
+
+    @property
+    def models(self) -> Path:
+        return self.workspace / "models"
+
+    @property
+    def reports(self) -> Path:
+        return self.workspace / "reports"
+
+
+class TrackingSettings(Settings):
+    """Where runs are recorded."""
+
+    enabled: bool = Field(description="Record runs in MLflow; false keeps them in memory only.")
+    uri: str = Field(description="MLflow tracking URI; a sqlite:/// path is relative to the workspace.")
+    experiment: str = Field(min_length=1, description="MLflow experiment that the runs belong to.")
+    timeout_seconds: int = Field(ge=1, le=600, description="How long to wait for an MLflow server, in seconds.")
+
+
+class RegistrySettings(Settings):
+    """Where models are registered."""
+
+    kind: Literal["mlflow", "filesystem"] = Field(description="Which registry keeps the model versions.")
+    model_name: str = Field(
+        pattern=r"^[A-Za-z0-9_-]+$", description="Name under which the strategy's models are registered."
+    )
+
+
+class PortSettings(Settings):
+    """Ports of the platform's servers, all bound to 127.0.0.1."""
+
+    airflow: int = Field(ge=1024, le=65535, description="Airflow UI and API.")
+    mlflow: int = Field(ge=1024, le=65535, description="MLflow server.")
+    predictor: int = Field(ge=1024, le=65535, description="Inference server.")
+    model_api: int = Field(ge=1024, le=65535, description="Model manager API.")
+    streamlit: int = Field(ge=1024, le=65535, description="Streamlit app.")
+    prometheus: int = Field(ge=1024, le=65535, description="Prometheus.")
+    pushgateway: int = Field(ge=1024, le=65535, description="Prometheus Pushgateway.")
+    alertmanager: int = Field(ge=1024, le=65535, description="Alertmanager.")
+    grafana: int = Field(ge=1024, le=65535, description="Grafana.")
+
+
+class StageSettings(Settings):
+    """The base of every stage's settings; its values come from config/common/global_vars.yaml."""
+
+    paths: PathSettings = machine_field("Folders.")
+    tracking: TrackingSettings = machine_field("MLflow tracking.")
+    registry: RegistrySettings = machine_field("Model registry.")
+    ports: PortSettings = machine_field("Server ports.")
+    run_date: date | None = machine_field("Logical date of the run, YYYY-MM-DD; empty means today.")
+    show_progress: bool = machine_field("Draw a progress bar when standard error is a terminal.")
+
+
+def identity_of(settings: BaseModel) -> dict[str, Any]:
+    """The JSON-able values that decide what a stage makes, machine fields left out."""
+    values: dict[str, Any] = {}
+    for name, info in type(settings).model_fields.items():
+        extra = info.json_schema_extra
+        if isinstance(extra, dict) and extra.get("identity") is False:
+            continue
+        value = getattr(settings, name)
+        values[name] = (
+            identity_of(value)
+            if isinstance(value, BaseModel)
+            else json.loads(settings.model_dump_json(include={name}))[name]
+        )
+    return values
+
+
+def fingerprint(settings: BaseModel) -> str:
+    """Sha256 of `identity_of`, in hexadecimal."""
+    return hashlib.sha256(json.dumps(identity_of(settings), sort_keys=True).encode()).hexdigest()

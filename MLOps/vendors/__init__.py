@@ -1,0 +1,1 @@
+"""The only doors through which heavy third parties enter, one file each."""

@@ -1,0 +1,1 @@
+"""The stages that judge a model and put it to work."""

@@ -1,0 +1,1 @@
+"""MLflow tracking, provenance, and the runner that gives a stage its command line."""

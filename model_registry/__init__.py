@@ -1,0 +1,1 @@
+"""What becomes of a model: versions, aliases, verdicts."""

@@ -1,0 +1,1 @@
+"""What we watch: drift, health and alerts."""

@@ -1,0 +1,1 @@
+"""The stages that make data and models: one module, one job, one command line."""

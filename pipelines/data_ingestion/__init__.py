@@ -1,0 +1,1 @@
+"""Stage ingest_data: prices and news from a source to validated, versioned Parquet."""

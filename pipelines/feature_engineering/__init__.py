@@ -1,0 +1,1 @@
+"""Stage build_features: validated bars to point-in-time features."""

@@ -1,0 +1,1 @@
+"""Stage train_rl_agent: features to a registered trading policy."""
