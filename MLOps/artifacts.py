@@ -35,7 +35,9 @@ def sha256_of(path: Path) -> str:
     """
     if path.is_dir():
         listing = "".join(
-            f"{file.relative_to(path).as_posix()} {sha256_of(file)}\n" for file in sorted(path.rglob("*")) if file.is_file()
+            f"{file.relative_to(path).as_posix()} {sha256_of(file)}\n"
+            for file in sorted(path.rglob("*"))
+            if file.is_file()
         )
         return hashlib.sha256(listing.encode()).hexdigest()
     try:
@@ -228,7 +230,7 @@ def _publish(output: Output, final: Path) -> None:
 
 def _point(link: Path, target: str) -> None:
     """Let the symbolic link `link` name `target`, in one step."""
-    if link.is_symlink() and os.readlink(link) == target:
+    if link.is_symlink() and link.readlink() == Path(target):
         return
     temporary = link.with_name(f".{link.name}.{os.getpid()}.link")
     temporary.unlink(missing_ok=True)

@@ -6,7 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from MLOps.settings.project import from_project
 
 
 class Settings(BaseModel):
@@ -24,6 +26,11 @@ class PathSettings(Settings):
     """Where runs put what they make; every folder derives from the workspace."""
 
     workspace: Path = Field(description="Root of everything that runs make; relative to the project root.")
+
+    @field_validator("workspace")
+    @classmethod
+    def _absolute(cls, workspace: Path) -> Path:
+        return from_project(workspace.expanduser()).resolve()
 
     @property
     def data(self) -> Path:
@@ -57,6 +64,7 @@ class TrackingSettings(Settings):
     uri: str = Field(description="MLflow tracking URI; a sqlite:/// path is relative to the workspace.")
     experiment: str = Field(min_length=1, description="MLflow experiment that the runs belong to.")
     timeout_seconds: int = Field(ge=1, le=600, description="How long to wait for an MLflow server, in seconds.")
+    max_artifact_mib: int = Field(ge=0, description="Larger outputs are recorded by digest and path, not copied.")
 
 
 class RegistrySettings(Settings):

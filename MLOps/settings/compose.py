@@ -1,0 +1,264 @@
+"""YAML to frozen settings: composition, files laid over it, overrides laid over those.
+
+Three layers, the later one wins: the stage's primary YAML with its groups (Hydra's compose API over
+config/ and hyperparameters/), files given by flag, ``key=value`` overrides. All faults are told at
+once, each with its value, what is allowed, and the file or override it came from.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from MLOps.errors import SettingsError
+from MLOps.settings.project import project_root, readable
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+    from omegaconf import DictConfig
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class SettingsFile:
+    """A YAML file to lay over the composition.
+
+    `section` is the dotted key it fills ("" for the whole); with `replaces` what was composed there
+    is dropped first.
+    """
+
+    path: Path
+    section: str = ""
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Where the values below `section` came from; the last layer that holds a key owns it."""
+
+    label: str
+    section: str
+    keys: frozenset[str]
+
+
+def compose_settings(
+    settings_type: type[SettingsT],
+    stage: str,
+    overrides: Sequence[str] = (),
+    files: Sequence[SettingsFile] = (),
+) -> SettingsT:
+    """The settings of a stage.
+
+    Parameters
+    ----------
+    settings_type : type
+        The frozen model to fill.
+    stage : str
+        Names the primary file, ``config/stages/<stage>.yaml``.
+    overrides : sequence of str
+        ``key=value``, in Hydra's grammar; a group of the defaults list is chosen the same way.
+    files : sequence of SettingsFile
+        Laid over the composition in their order.
+
+    Raises
+    ------
+    SettingsError
+        On a missing or malformed file, an unknown key, a wrong type or a value out of bounds.
+    """
+    values, layers = compose_values(stage, overrides, files)
+    return validated(settings_type, values, layers)
+
+
+def compose_values(
+    stage: str, overrides: Sequence[str] = (), files: Sequence[SettingsFile] = ()
+) -> tuple[dict[str, Any], list[_Layer]]:
+    """The composed values as plain containers, and the layers that they came from."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    choices, assignments = _split(overrides)
+    config, layers = _compose(project_root() / "config", f"stages/{stage}", choices)
+    try:
+        for file in files:
+            laid, file_layers = _compose_file(file)
+            if file.replaces:
+                OmegaConf.update(config, file.section, {}, merge=False, force_add=True)
+            target = OmegaConf.create({})
+            if file.section:
+                OmegaConf.update(target, file.section, laid)
+            else:
+                target = laid
+            config = _merged(config, target)
+            layers += file_layers
+        for override in assignments:
+            key = override.key_or_group
+            OmegaConf.update(config, key, override.value(), merge=True, force_add=True)
+            layers.append(_Layer(f"command line: {override.input_line}", "", frozenset({key})))
+        values = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise SettingsError(_first_line(error), "keys that fit the sections of config/", "the overrides") from error
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}, layers
+
+
+def validated(settings_type: type[SettingsT], values: Mapping[str, Any], layers: Sequence[_Layer]) -> SettingsT:
+    """`values` as `settings_type`, with every fault told in one `SettingsError`."""
+    try:
+        return settings_type.model_validate(values)
+    except ValidationError as error:
+        faults = [_fault(settings_type, fault, layers) for fault in error.errors()]
+        raise SettingsError(" | ".join(dict.fromkeys(faults))) from error
+
+
+def _merged(config: "DictConfig", over: "DictConfig") -> "DictConfig":
+    from omegaconf import DictConfig, OmegaConf
+
+    merged = OmegaConf.merge(config, over)
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def _compose_file(file: SettingsFile) -> tuple["DictConfig", list[_Layer]]:
+    path = file.path.resolve()
+    if not path.is_file():
+        raise SettingsError(f"{file.path} does not exist", "an existing YAML file", "the flag that names it")
+    _check_yaml(path)
+    config, layers = _compose(path.parent, path.stem, [])
+    prefix = f"{file.section}." if file.section else ""
+    return config, [
+        _Layer(layer.label, file.section, frozenset(prefix + key for key in layer.keys)) for layer in layers
+    ]
+
+
+def _check_yaml(path: Path) -> None:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{readable(path)} is not YAML: {_first_line(error)}", mend=readable(path)) from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{readable(path)} holds {type(content).__name__}", "keys and values", readable(path))
+
+
+def _compose(folder: Path, name: str, overrides: list[str]) -> tuple["DictConfig", list[_Layer]]:
+    """Compose ``<folder>/<name>.yaml`` with both roots on Hydra's search path."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import open_dict
+    from omegaconf.errors import OmegaConfBaseException
+
+    roots = [project_root() / "hyperparameters", project_root() / "config"]
+    search_path = ",".join(f"'file://{root}'" for root in roots if root != folder)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
+            config = compose(name, [f"hydra.searchpath=[{search_path}]", *overrides], return_hydra_config=True)
+            with open_dict(config):
+                chosen = dict(config.hydra.runtime.choices)
+                del config["hydra"]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingsError(_first_line(error), mend=readable(folder / f"{name}.yaml")) from error
+    return config, _layers(folder, name, chosen)
+
+
+def _layers(folder: Path, name: str, chosen: Mapping[Any, Any]) -> list[_Layer]:
+    layers = []
+    for group, choice in chosen.items():
+        source, _, package = str(group).partition("@")
+        if source.startswith("hydra/"):
+            continue
+        section = "" if package == "_global_" else package or source.replace("/", ".")
+        for root in (project_root() / "config", project_root() / "hyperparameters"):
+            path = root / source / f"{choice}.yaml"
+            if path.is_file():
+                layers.append(_Layer(readable(path), section, _keys_of(path, section)))
+    primary = folder / f"{name}.yaml"
+    return [_Layer(readable(path), "", _keys_of(path, "")) for path in (_shared(), primary)] + layers
+
+
+def _shared() -> Path:
+    return project_root() / "config" / "common" / "global_vars.yaml"
+
+
+def _keys_of(path: Path, section: str) -> frozenset[str]:
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return frozenset(_dotted(content, f"{section}." if section else ""))
+
+
+def _dotted(content: Any, prefix: str) -> Iterable[str]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if key == "defaults" and not prefix:
+                continue
+            yield f"{prefix}{key}"
+            yield from _dotted(value, f"{prefix}{key}.")
+
+
+def _split(overrides: Sequence[str]) -> tuple[list[str], list["Override"]]:
+    """Group choices for the defaults list, and assignments to keys."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    choices, assignments = [], []
+    parser = OverridesParser.create()
+    for text in overrides:
+        try:
+            override = parser.parse_override(text)
+        except HydraException as error:
+            raise SettingsError(f"override {text!r} cannot be read", "key=value", "the command line") from error
+        if override.is_sweep_override() or not override.type or override.type.name != "CHANGE":
+            raise SettingsError(f"override {text!r}", "key=value, one value a key", "the command line")
+        if override.package is not None or _is_group(override.key_or_group, override.value()):
+            choices.append(text)
+        else:
+            assignments.append(override)
+    return choices, assignments
+
+
+def _is_group(key: str, value: Any) -> bool:
+    roots = (project_root() / "config", project_root() / "hyperparameters")
+    return isinstance(value, str) and any((root / key / f"{value}.yaml").is_file() for root in roots)
+
+
+def _fault(settings_type: type[BaseModel], fault: Any, layers: Sequence[_Layer]) -> str:
+    """One fault in one clause: what was given, what is allowed, where to mend it."""
+    place = [str(part) for part in fault["loc"]]
+    key = ".".join(place)
+    if fault["type"] == "extra_forbidden":
+        allowed = ", ".join(_fields_at(settings_type, fault["loc"][:-1]))
+        text = f"{key}: unknown key" + (f"; allowed: {allowed}" if allowed else "")
+    elif fault["type"] == "missing":
+        text = f"{key}: is missing"
+    else:
+        text = f"{key}={fault['input']!r}: {fault['msg']}"
+    return f"{text}; mend: {_origin(key, layers)}"
+
+
+def _fields_at(settings_type: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """Names of the fields that the model at `place` knows; empty if `place` leads through a union."""
+    model: Any = settings_type
+    for part in place:
+        info = model.model_fields.get(part) if isinstance(part, str) else None
+        model = info.annotation if info else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+    return list(model.model_fields)
+
+
+def _origin(key: str, layers: Sequence[_Layer]) -> str:
+    """Label of the last layer that holds `key`, or the nearest key above it."""
+    while key:
+        for layer in reversed(layers):
+            if key in layer.keys or any(held.startswith(f"{key}.") for held in layer.keys):
+                return layer.label
+        key = key.rpartition(".")[0]
+    return layers[0].label if layers else "the settings"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__

@@ -1,0 +1,149 @@
+"""The project's calls to MLflow: client, runs keyed by identity, models, versions, aliases.
+
+Everything goes through an `MlflowClient` that is passed in; no global tracking URI, no active run.
+Nothing here pickles: a model is a folder of JSON and safetensors, logged as plain files.
+"""
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from MLOps.errors import ServiceUnavailableError
+from MLOps.settings.base import StageSettings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+IDEMPOTENCY_TAG = "idempotency_key"
+MODEL_FOLDER = "model"
+
+
+def tracking_uri(settings: StageSettings) -> str:
+    """The tracking URI, a relative sqlite path made absolute below the workspace."""
+    uri = settings.tracking.uri
+    prefix = "sqlite:///"
+    if uri.startswith(prefix) and not uri.startswith(f"{prefix}/"):
+        return f"{prefix}{settings.paths.workspace / uri.removeprefix(prefix)}"
+    return uri
+
+
+def open_client(settings: StageSettings) -> "MlflowClient":
+    """A client for the settings' tracking store.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        If the URI names a server that does not answer, or a store that cannot be opened.
+    """
+    uri = tracking_uri(settings)
+    if urlsplit(uri).scheme in {"http", "https"}:
+        _require_health(uri, settings.tracking.timeout_seconds)
+    elif uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return MlflowClient(uri)
+    except MlflowException as error:
+        raise _unavailable(uri, str(error)) from error
+
+
+def _require_health(uri: str, timeout_seconds: int) -> None:
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=timeout_seconds):
+            return
+    except (OSError, urllib.error.URLError) as error:
+        raise _unavailable(uri, str(getattr(error, "reason", error))) from error
+
+
+def _unavailable(uri: str, reason: str) -> ServiceUnavailableError:
+    return ServiceUnavailableError(
+        f"MLflow at {uri} does not answer ({reason})",
+        "a running MLflow server or a sqlite:/// path",
+        "start it (make up), or set tracking.uri in config/common/global_vars.yaml",
+    )
+
+
+def experiment_id(client: "MlflowClient", settings: StageSettings) -> str:
+    """The settings' experiment, made on first use; its artefacts lie in the workspace unless a server keeps them."""
+    name = settings.tracking.experiment
+    if found := client.get_experiment_by_name(name):
+        return str(found.experiment_id)
+    is_server = urlsplit(tracking_uri(settings)).scheme in {"http", "https"}
+    location = None if is_server else (settings.paths.workspace / "mlartifacts" / name).as_uri()
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+@contextmanager
+def start_run(client: "MlflowClient", experiment: str, name: str, key: str) -> Iterator["Run"]:
+    """Open the run of `key`, or continue the one that an earlier try opened; close it with its outcome."""
+    run = find_run(client, experiment, key)
+    if run is None:
+        run = client.create_run(experiment, run_name=name, tags={IDEMPOTENCY_TAG: key})
+    else:
+        client.update_run(run.info.run_id, status="RUNNING")
+    try:
+        yield run
+    except (KeyboardInterrupt, SystemExit):
+        client.set_terminated(run.info.run_id, "KILLED")
+        raise
+    except BaseException:
+        client.set_terminated(run.info.run_id, "FAILED")
+        raise
+    client.set_terminated(run.info.run_id, "FINISHED")
+
+
+def find_run(client: "MlflowClient", experiment: str, key: str) -> "Run | None":
+    """The oldest run tagged with `key`, if there is one."""
+    runs = client.search_runs(
+        [experiment],
+        filter_string=f"tags.{IDEMPOTENCY_TAG} = '{key}'",
+        order_by=["attributes.start_time ASC"],
+        max_results=1,
+    )
+    return runs[0] if runs else None
+
+
+def log_model(client: "MlflowClient", run_id: str, folder: Path) -> str:
+    """Copy a model folder to the run as plain files; returns its artefact URI, fit to be registered."""
+    client.log_artifacts(run_id, str(folder), MODEL_FOLDER)
+    return f"{client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
+
+
+def register(
+    client: "MlflowClient", name: str, source: str, run_id: str | None, tags: Mapping[str, str]
+) -> "ModelVersion":
+    """Make a new version of model `name` from the files at `source`."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return client.create_model_version(name, source, run_id, tags=dict(tags))
+
+
+def set_alias(client: "MlflowClient", name: str, alias: str, version: str) -> None:
+    """Let `alias` name `version`; whatever it named before loses it."""
+    client.set_registered_model_alias(name, alias, version)
+
+
+def by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
+    """The version that `alias` names, or None."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise

@@ -1,0 +1,197 @@
+"""What gives a stage its command line: flags, settings, tracking, one JSON line out, one clear line on failure."""
+
+import argparse
+import contextlib
+import errno
+import logging
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from pydantic import BaseModel
+
+from MLOps import failpoints
+from MLOps.errors import PlatformError, StorageError
+from MLOps.settings.base import StageSettings
+from MLOps.settings.compose import SettingsFile, compose_settings
+from MLOps.settings.project import project_root
+from MLOps.stage import FileFlag, MemoryTracker, SettingsT, Stage, StageResult, ValueFlag
+
+_LOG = logging.getLogger(__name__)
+_ROOMS = ("MLOps", "experiment_tracking", "model_registry", "monitoring", "pipelines", "deployment", "__main__")
+_FULL_DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+COMMON_FLAGS: tuple[FileFlag | ValueFlag, ...] = (
+    FileFlag("global_config_path", "", "YAML laid over config/common/global_vars.yaml"),
+    ValueFlag("run_date", "run_date", "logical date of the run, YYYY-MM-DD (default: today)"),
+    ValueFlag("workspace", "paths.workspace", "root of data/, models/ and reports/ (default: the project)"),
+)
+
+
+def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int:
+    """Run a stage from its command line; returns the exit status.
+
+    Prose and progress go to standard error. On success the last line of standard output is the
+    `StageResult` as JSON; on failure standard error ends with one line and nothing half-written stays.
+    """
+    _set_up_logging()
+    started = time.perf_counter()
+    settings: StageSettings | None = None
+    with _terminable():
+        try:
+            settings = read_settings(stage, argv)
+            with contextlib.redirect_stdout(sys.stderr):
+                result = _run(stage, settings)
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the edge: every failure becomes one line
+            return _report(stage.name, settings, error)
+    seconds = round(time.perf_counter() - started, 3)
+    print(result.model_copy(update={"seconds": seconds}).model_dump_json())  # noqa: T201
+    return 0
+
+
+def read_settings(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> SettingsT:
+    """The stage's settings from its command line."""
+    flags = (*COMMON_FLAGS, *stage.flags)
+    arguments = _parser(stage, flags).parse_args(argv)
+    files, overrides = [], []
+    for flag in flags:
+        given = getattr(arguments, flag.name)
+        if given is None or given is False:
+            continue
+        if isinstance(flag, FileFlag):
+            files.append(SettingsFile(_existing(Path(given)), flag.section, flag.replaces))
+        else:
+            overrides.append(f"{flag.key}={'true' if flag.is_switch else _quoted(given)}")
+    return compose_settings(stage.settings_type, stage.name, [*overrides, *arguments.overrides], files)
+
+
+def _existing(path: Path) -> Path:
+    """A path as the caller meant it: from the working directory, else from the project root."""
+    return path if path.exists() or path.is_absolute() else project_root() / path
+
+
+def _quoted(value: str) -> str:
+    """A value that Hydra's grammar takes as one string, whatever it holds; numbers and dates stay as they are."""
+    if all(character.isalnum() or character in "._/-" for character in value) and value:
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _parser(stage: Stage[Any], flags: Sequence[FileFlag | ValueFlag]) -> argparse.ArgumentParser:
+    module = sys.modules[stage.run.__module__]
+    parser = argparse.ArgumentParser(
+        description=(module.__doc__ or stage.name).strip(),
+        epilog=f"Keys that key=value can set (defaults: config/stages/{stage.name}.yaml):\n\n"
+        + "\n".join(_key_lines(stage.settings_type)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for flag in flags:
+        if isinstance(flag, ValueFlag) and flag.is_switch:
+            parser.add_argument(f"--{flag.name}", action="store_true", help=flag.help)
+        else:
+            parser.add_argument(f"--{flag.name}", metavar=flag.name.upper(), help=flag.help)
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that lie over the YAML")
+    return parser
+
+
+def _key_lines(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _key_lines(kind, f"{prefix}{name}.")
+        else:
+            yield f"  {prefix + name:<44} {info.description or ''}".replace("%", "%%")
+
+
+def _run(stage: Stage[SettingsT], settings: SettingsT) -> StageResult:
+    if not settings.tracking.enabled:
+        return stage.run(settings, MemoryTracker())
+
+    from experiment_tracking.mlflow_tracker import MlflowTracker
+
+    with MlflowTracker(stage.name, settings) as tracker:
+        result = stage.run(settings, tracker)
+        failpoints.reach("before_tracking")
+        tracker.finish(result)
+    return result
+
+
+def _report(stage: str, settings: StageSettings | None, error: BaseException) -> int:
+    """Tell a failure in one line and give its exit status; the traceback of what we did not expect goes to a file."""
+    if isinstance(error, KeyboardInterrupt):
+        _LOG.error("%s: interrupted; the same command goes on from here", stage)
+        return 130
+    told = error if isinstance(error, PlatformError) else _storage_error(error)
+    if told is not None:
+        _LOG.error("%s: %s", stage, told)
+        return told.exit_code
+    place = _keep_traceback(stage, settings, error)
+    message = " ".join(str(error).split()) or "no message"
+    _LOG.error("%s: %s: %s; the traceback is in %s", stage, type(error).__name__, message[:300], place)
+    return 1
+
+
+def _storage_error(error: BaseException) -> StorageError | None:
+    """What a full or read-only disk raised, wherever it hides in the chain of causes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        number, text = getattr(cause, "errno", None), str(cause)
+        if number in _FULL_DISK or "disk is full" in text or "disk I/O error" in text or "File too large" in text:
+            return StorageError(f"the disk is full or a size limit is reached ({_first_line(text)})", mend="free room")
+        if number in _NOT_WRITABLE:
+            return StorageError(f"cannot write ({_first_line(text)})", mend="paths.workspace or the folder's rights")
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0][:200] if text.strip() else "no message"
+
+
+def _keep_traceback(stage: str, settings: StageSettings | None, error: BaseException) -> Path | str:
+    root = settings.paths.reports if settings else project_root() / "reports"
+    path = root / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{stage}.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError as failure:
+        return f"no file ({failure})"
+    return path
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the stage as Ctrl-C does, so that nothing half-written stays."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    try:
+        previous = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: the caller's own handling stands
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _set_up_logging() -> None:
+    """Our rooms at INFO, third parties at WARNING, all to standard error."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
+    )
+    for room in _ROOMS:
+        logging.getLogger(room).setLevel(logging.INFO)
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
