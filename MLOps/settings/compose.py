@@ -148,7 +148,7 @@ def _compose(folder: Path, name: str, overrides: list[str]) -> tuple["DictConfig
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
-    from omegaconf import open_dict
+    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     roots = [project_root() / "hyperparameters", project_root() / "config"]
@@ -157,9 +157,9 @@ def _compose(folder: Path, name: str, overrides: list[str]) -> tuple["DictConfig
     try:
         with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
             config = compose(name, [f"hydra.searchpath=[{search_path}]", *overrides], return_hydra_config=True)
-            with open_dict(config):
-                chosen = dict(config.hydra.runtime.choices)
-                del config["hydra"]
+            OmegaConf.set_struct(config, False)
+            chosen = dict(config.hydra.runtime.choices)
+            del config["hydra"]
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_first_line(error), mend=readable(folder / f"{name}.yaml")) from error
     return config, _layers(folder, name, chosen)
