@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel
 
 from MLOps import failpoints
-from MLOps.errors import PlatformError, StorageError
+from MLOps.errors import PlatformError, SettingsError, StorageError
 from MLOps.settings.base import StageSettings
 from MLOps.settings.compose import SettingsFile, compose_settings
 from MLOps.settings.project import project_root
@@ -85,9 +85,16 @@ def _quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are settings errors like any other."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(message, mend="the command line; --help lists flags and keys")
+
+
 def _parser(stage: Stage[Any], flags: Sequence[FileFlag | ValueFlag]) -> argparse.ArgumentParser:
     module = sys.modules[stage.run.__module__]
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         description=(module.__doc__ or stage.name).strip(),
         epilog=f"Keys that key=value can set (defaults: config/stages/{stage.name}.yaml):\n\n"
         + "\n".join(_key_lines(stage.settings_type)),

@@ -1,0 +1,176 @@
+"""A stage's command line: JSON on the last line of stdout, one clear line and a status on failure."""
+
+import errno
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from experiment_tracking.runner import run_stage
+from MLOps.artifacts import Made, Output, make_once
+from MLOps.errors import DataError
+from MLOps.settings.base import StageSettings
+from MLOps.stage import FileFlag, Stage, StageResult, Tracker, ValueFlag
+
+
+class ProbeSettings(StageSettings):
+    window: int = Field(ge=1, description="Window, in rows.")
+    machine: dict[str, object] = Field(description="Machine.")
+
+
+def probe(settings: ProbeSettings, tracker: Tracker) -> StageResult:
+    """Write one file."""
+
+    def make(folder: Path, _key: str) -> Made:
+        sys.stdout.write("third parties print to standard output\n")
+        (folder / "made.txt").write_text(str(settings.window))
+        return Made(files={"made": "made.txt"}, metrics={"window": settings.window})
+
+    return make_once(Output("probe", settings.paths.data, settings), make, tracker)
+
+
+STAGE = Stage(
+    "probe",
+    ProbeSettings,
+    probe,
+    (ValueFlag("window", "window", "rows"), FileFlag("machine_path", "machine", "machine", replaces=True)),
+)
+
+
+@pytest.fixture
+def run(project: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def call(*argv: str, stage: Stage[ProbeSettings] = STAGE) -> tuple[int, str, str]:
+        status = run_stage(stage, [*argv, "tracking.enabled=false"])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    assert project.exists()
+    return call
+
+
+def failing(error: BaseException) -> Stage[ProbeSettings]:
+    def fail(_settings: ProbeSettings, _tracker: Tracker) -> StageResult:
+        raise error
+
+    return replace(STAGE, run=fail)
+
+
+def test_only_the_result_reaches_stdout(run: Callable[..., tuple[int, str, str]]) -> None:
+    status, out, err = run()
+    result = StageResult.model_validate_json(out)
+    assert status == 0
+    assert (result.stage, result.status, result.metrics) == ("probe", "made", {"window": 5.0})
+    assert "third parties print" in err
+    assert result.seconds > 0
+
+
+def test_flags_and_overrides_set_keys(run: Callable[..., tuple[int, str, str]], project: Path) -> None:
+    _, out, _ = run("--window", "8", "--machine_path", str(project / "config/machines/fast_machine.yaml"))
+    assert json.loads(out)["metrics"] == {"window": 8.0}
+    _, out, _ = run("--window", "8", "window=9")
+    assert json.loads(out)["metrics"] == {"window": 9.0}
+
+
+def test_workspace_flag_takes_any_path(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    place = tmp_path / "a place, with 'signs' = odd"
+    status, out, err = run("--workspace", str(place))
+    assert status == 0, err
+    assert (place / "data").is_dir()
+    assert StageResult.model_validate_json(out).folder.is_relative_to(place)
+
+
+def test_second_run_says_already_made(run: Callable[..., tuple[int, str, str]]) -> None:
+    run()
+    _, out, err = run()
+    assert json.loads(out)["status"] == "already_made"
+    assert "is already made" in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "message"),
+    [
+        (("window=0",), 2, "probe: window=0: Input should be greater than or equal to 1"),
+        (("--window", "0"), 2, "mend: command line: window=0"),
+        (("windw=1",), 2, "windw: unknown key"),
+        (("--machine_path", "absent.yaml"), 2, "absent.yaml does not exist"),
+        (("--windw", "3"), 2, "unrecognized arguments: --windw"),
+        (("--run_date", "yesterday"), 2, "run_date='yesterday'"),
+    ],
+)
+def test_bad_input_is_one_line(
+    run: Callable[..., tuple[int, str, str]], argv: tuple[str, ...], status: int, message: str
+) -> None:
+    given, out, err = run(*argv)
+    assert given == status
+    assert out == ""
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (
+            DataError("close is NaN in 3 rows", "positive prices", "data.csv"),
+            3,
+            "close is NaN in 3 rows; allowed: positive",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), 5, "the disk is full"),
+        (OSError(errno.EFBIG, "File too large"), 5, "the disk is full or a size limit"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 5, "cannot write"),
+        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here"),
+    ],
+)
+def test_failures_have_their_status_and_line(
+    run: Callable[..., tuple[int, str, str]], error: BaseException, status: int, message: str
+) -> None:
+    given, out, err = run(stage=failing(error))
+    assert (given, out) == (status, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_full_disk_is_found_behind_other_errors(run: Callable[..., tuple[int, str, str]]) -> None:
+    wrapped = ValueError("could not write the table")
+    wrapped.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert run(stage=failing(wrapped))[0] == 5
+
+
+def test_unexpected_error_leaves_its_traceback_in_a_file(
+    run: Callable[..., tuple[int, str, str]], project: Path
+) -> None:
+    status, _, err = run(stage=failing(ZeroDivisionError("division by zero")))
+    logs = list((project / "reports" / "logs").glob("*-probe.log"))
+    assert status == 1
+    assert "ZeroDivisionError: division by zero; the traceback is in" in err
+    assert "Traceback" not in err
+    assert "Traceback" in logs[0].read_text()
+
+
+def test_sigterm_ends_like_an_interrupt(run: Callable[..., tuple[int, str, str]], project: Path) -> None:
+    def terminated(settings: ProbeSettings, tracker: Tracker) -> StageResult:
+        def make(folder: Path, _key: str) -> Made:
+            (folder / "half.txt").write_text("ha")
+            os.kill(os.getpid(), signal.SIGTERM)
+            return Made(files={})
+
+        return make_once(Output("probe", settings.paths.data, settings), make, tracker)
+
+    assert run(stage=replace(STAGE, run=terminated))[0] == 130
+    assert not list((project / "data").iterdir())
+
+
+def test_help_lists_flags_and_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_stage(STAGE, ["--help"])
+    out = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "--machine_path" in out
+    assert "Window, in rows." in out
+    assert "tracking.uri" in out
