@@ -45,6 +45,9 @@ class StageResult(BaseModel):
 class Tracker(Protocol):
     """Where a stage reports while it works. MLflow's implementation lives in experiment_tracking."""
 
+    run_id: str
+    """The recorded run; empty before `begin`, and always where nothing is recorded."""
+
     def begin(self, key: str, inputs: Mapping[str, str]) -> None:
         """Open the run of `key`, or continue the one that an earlier try opened."""
 
@@ -65,6 +68,7 @@ class Tracker(Protocol):
 class MemoryTracker:
     """A tracker that keeps everything in memory, for tests and for use without tracking."""
 
+    run_id: str = ""
     key: str = ""
     inputs: dict[str, str] = field(default_factory=dict)
     param_values: dict[str, Scalar] = field(default_factory=dict)
