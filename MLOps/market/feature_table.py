@@ -1,0 +1,173 @@
+"""From bars and news to FinRL's long table of features; every row holds what was known at its session's close."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from MLOps.errors import DataError
+from MLOps.market.adjustment import forward_adjusted
+from MLOps.market.alignment import AlignedBars, align
+from MLOps.market.indicators import INDICATORS, PriceArrays, compute_indicators
+from MLOps.market.news_join import SessionNews, join_news, known_at
+from MLOps.market.turbulence import turbulence, warm_up_rows
+from MLOps.settings.features import FeatureSettings
+
+FloatArray = npt.NDArray[np.float64]
+_MEND = "config/stages/build_features.yaml (tickers, first_session, last_session), or more bars"
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """The features and what is to be said about them.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Columns date, tic, open, high, low, close, volume, day, the indicators, turbulence, vix,
+        sentiment, has_news; without those that the bars do not allow. Sorted by (date, tic), every
+        date with every ticker, no NaN.
+    indicators : tuple of str
+        Those that were computed.
+    dropped_indicators : tuple of str
+        Those that need high and low prices, which the bars do not have.
+    warm_up_sessions : int
+        First sessions that were dropped because a feature was not known yet.
+    carried_bars : int
+        Missing bars that were carried forward.
+    is_close_only : bool
+        Whether only closes are known.
+    """
+
+    frame: pd.DataFrame
+    indicators: tuple[str, ...]
+    dropped_indicators: tuple[str, ...]
+    warm_up_sessions: int
+    carried_bars: int
+    is_close_only: bool
+
+
+def build_table(bars: pd.DataFrame, news: pd.DataFrame | None, settings: FeatureSettings) -> FeatureTable:
+    """Compute every feature and drop the rows in which one is not known yet.
+
+    Parameters
+    ----------
+    bars : DataFrame
+        Of the bars contract (MLOps/market/bars.py).
+    news : DataFrame, optional
+        Columns published_at, is_date_only; a column score, -1 to 1, where articles were scored.
+    settings : FeatureSettings
+
+    Raises
+    ------
+    DataError
+        If the window holds no bars or none beyond the warm-up, a ticker is unknown, or bars are
+        missing or malformed.
+    """
+    stocks, vix = _chosen(bars, settings)
+    aligned = align(forward_adjusted(stocks), settings.fill_limit_sessions)
+    usable = tuple(
+        name for name in settings.indicators if not (aligned.is_close_only and INDICATORS[name].needs_high_low)
+    )
+    warm_up = max([warm_up_rows(settings.turbulence_window_sessions), *(INDICATORS[name].warm_up for name in usable)])
+    _refuse_short(aligned, warm_up)
+
+    columns = _price_columns(aligned)
+    columns |= compute_indicators(usable, PriceArrays(aligned.high, aligned.low, aligned.close))
+    columns["turbulence"] = _for_all(turbulence(aligned.close, settings.turbulence_window_sessions), aligned)
+    if not vix.empty:
+        columns["vix"] = _for_all(vix_known(vix, aligned.sessions, settings.fill_limit_sessions, warm_up), aligned)
+    said = _session_news(news, aligned, settings.exchange_timezone)
+    columns["sentiment"] = _for_all(said.sentiment, aligned)
+    columns["has_news"] = _for_all(said.has_news, aligned)
+    return FeatureTable(
+        frame=_long_frame(aligned, columns, warm_up),
+        indicators=usable,
+        dropped_indicators=tuple(name for name in settings.indicators if name not in usable),
+        warm_up_sessions=warm_up,
+        carried_bars=int(aligned.is_carried[warm_up:].sum()),
+        is_close_only=aligned.is_close_only,
+    )
+
+
+def vix_known(vix: pd.DataFrame, sessions: npt.NDArray[np.datetime64], fill_limit: int, warm_up: int) -> FloatArray:
+    """(T,) float64 the volatility index as of each session's close: the close of the session before.
+
+    The index is computed until 16:15 New York time, a quarter of an hour after the decision.
+
+    Raises
+    ------
+    DataError
+        If after the warm-up a value is older than one session plus `fill_limit`.
+    """
+    days = vix["session"].to_numpy().astype("datetime64[D]")
+    position = np.searchsorted(days, sessions, side="left") - 1
+    age = np.arange(len(sessions)) - np.searchsorted(sessions, days[np.maximum(position, 0)])
+    is_absent = (position < 0) | (age > 1 + fill_limit)
+    if is_absent[warm_up:].any():
+        day = sessions[warm_up:][is_absent[warm_up:]][0]
+        raise DataError(
+            f"{vix['ticker'].iloc[0]} has no close shortly before {day} ({int(is_absent[warm_up:].sum())} sessions)",
+            f"one at most {1 + fill_limit} sessions old",
+            "fill_limit_sessions, or vix_ticker=null",
+        )
+    return np.where(position < 0, np.nan, vix["adjusted_close"].to_numpy()[position])
+
+
+def _chosen(bars: pd.DataFrame, settings: FeatureSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The bars of the wanted tickers, and those of the volatility index, in the wanted window."""
+    is_vix = bars["ticker"] == settings.vix_ticker
+    held = sorted(bars.loc[~is_vix, "ticker"].unique())
+    wanted = settings.tickers or tuple(held)
+    if unknown := sorted(set(wanted) - set(held)):
+        raise DataError(f"the bars hold no ticker {', '.join(unknown)}", ", ".join(held), "the setting `tickers`")
+    sessions = bars["session"]
+    first, last = settings.first_session or sessions.min(), settings.last_session or sessions.max()
+    in_window = sessions.between(pd.Timestamp(first), pd.Timestamp(last))
+    stocks = bars[in_window & bars["ticker"].isin(wanted)]
+    if absent := sorted(set(wanted) - set(stocks["ticker"])):
+        raise DataError(
+            f"no bars of {', '.join(absent)} between {pd.Timestamp(first):%Y-%m-%d} and {pd.Timestamp(last):%Y-%m-%d}",
+            f"sessions from {sessions.min():%Y-%m-%d} to {sessions.max():%Y-%m-%d}",
+            _MEND,
+        )
+    return stocks, bars[in_window & is_vix]
+
+
+def _refuse_short(aligned: AlignedBars, warm_up: int) -> None:
+    if len(aligned.sessions) <= warm_up:
+        raise DataError(
+            f"{len(aligned.sessions)} sessions from {aligned.sessions[0]} to {aligned.sessions[-1]}",
+            f"more than {warm_up}, which the warm-up of indicators and turbulence takes",
+            _MEND,
+        )
+
+
+def _price_columns(aligned: AlignedBars) -> dict[str, Any]:
+    names = ("close",) if aligned.is_close_only else ("open", "high", "low", "close", "volume")
+    weekday = pd.DatetimeIndex(aligned.sessions.astype("datetime64[ns]")).dayofweek.to_numpy(dtype=np.int64)
+    return {name: getattr(aligned, name) for name in names} | {"day": _for_all(weekday, aligned)}
+
+
+def _session_news(news: pd.DataFrame | None, aligned: AlignedBars, timezone: str) -> SessionNews:
+    if news is None or news.empty:
+        count = len(aligned.sessions)
+        return SessionNews(np.zeros(count), np.zeros(count, dtype=np.bool_))
+    scores = news["score"].to_numpy(dtype=np.float64) if "score" in news else np.full(len(news), np.nan)
+    return join_news(aligned.closed_at, known_at(news, timezone), scores)
+
+
+def _for_all(values: npt.NDArray[Any], aligned: AlignedBars) -> npt.NDArray[Any]:
+    """(T,) values of the market as (T, N), the same for every ticker."""
+    return np.broadcast_to(values[:, None], (len(values), len(aligned.tickers)))
+
+
+def _long_frame(aligned: AlignedBars, columns: dict[str, Any], warm_up: int) -> pd.DataFrame:
+    days = aligned.sessions[warm_up:].astype("datetime64[us]")
+    table: dict[str, Any] = {
+        "date": np.repeat(days, len(aligned.tickers)),
+        "tic": np.tile(np.array(aligned.tickers, dtype=object), len(days)),
+    }
+    return pd.DataFrame(table | {name: values[warm_up:].ravel() for name, values in columns.items()})
