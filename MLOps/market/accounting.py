@@ -39,7 +39,8 @@ def execute(
 
     Orders are cut to whole shares towards zero. A sell stops at what is held (no short position), a buy
     at what the cash left can pay for, its cost included. Equal sells are filled in the tickers' order,
-    equal buys in the reverse of it, which is what FinRL's reversed ``argsort`` does where its sort is stable.
+    equal buys in the reverse of it. (FinRL leaves equal orders to NumPy's unstable sort, which orders
+    them differently from one processor to the next.)
 
     Parameters
     ----------
