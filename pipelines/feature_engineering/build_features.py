@@ -1,0 +1,146 @@
+"""Stage build_features: validated bars and news to point-in-time features in FinRL's long format.
+
+Makes data/processed/<last session>-<key>/processed_data_with_features.parquet (or .csv), published as
+data/processed/processed_data_with_features.parquet.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiment_tracking.runner import run_stage
+from MLOps.artifacts import Made, Output, make_once
+from MLOps.errors import DataError
+from MLOps.settings.features import FeatureSettings
+from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from MLOps.market.feature_table import FeatureTable
+
+_LOG = logging.getLogger(__name__)
+_NAME = "processed_data_with_features"
+
+
+def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
+    """Compute, validate and write the features.
+
+    Raises
+    ------
+    DataError
+        If bars or news are missing or malformed, the window holds too few sessions, or the features
+        break an expectation.
+    """
+    inputs = {"bars": (settings.paths.workspace / settings.bars_path).resolve()}
+    if settings.news_path is not None:
+        inputs["news"] = (settings.paths.workspace / settings.news_path).resolve()
+    bars, news = _read(inputs)
+    file_name = f"{_NAME}.{settings.output_format}"
+
+    def make(folder: Path, _key: str) -> Made:
+        from MLOps.market.feature_table import build_table
+
+        table = build_table(bars, news, settings)
+        _validate(table)
+        _write(table.frame, folder / file_name)
+        return _made(table, file_name)
+
+    output = Output(
+        stage=STAGE.name,
+        root=settings.paths.processed,
+        settings=settings,
+        inputs=inputs,
+        label=_last_session(bars, settings.last_session).isoformat(),
+        publish=(file_name,),
+    )
+    return make_once(output, make, tracker)
+
+
+def _read(inputs: dict[str, Path]) -> tuple["pd.DataFrame", "pd.DataFrame | None"]:
+    from MLOps.market.bars import read_bars
+    from MLOps.market.news import read_news
+
+    bars = read_bars(inputs["bars"])
+    return bars, read_news(inputs["news"]) if "news" in inputs else None
+
+
+def _last_session(bars: "pd.DataFrame", limit: date | None) -> date:
+    newest: date = bars["session"].iloc[-1].date()
+    return min(newest, limit) if limit else newest
+
+
+def _validate(table: "FeatureTable") -> None:
+    from MLOps.market.feature_expectations import feature_expectations
+    from MLOps.vendors.great_expectations import validate_table
+
+    suite = feature_expectations(table)
+    broken = [finding for finding in validate_table(table.frame, suite) if not finding.is_met]
+    if broken:
+        rows = table.frame.loc[list(broken[0].rows[:3]), ["date", "tic"]]
+        named = ", ".join(f"{row.tic} on {row.date:%Y-%m-%d}" for row in rows.itertuples())
+        reasons = "; ".join(f"{finding.reason}: {len(finding.rows)} rows break it" for finding in broken)
+        raise DataError(f"features fail their validation ({reasons}; first: {named})", mend="the bars they come from")
+    _LOG.info("features: %d expectations met", len(suite))
+
+
+def _write(frame: "pd.DataFrame", path: Path) -> None:
+    """Write Parquet or CSV by the suffix; the same table gives the same bytes."""
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False, date_format="%Y-%m-%d", lineterminator="\n")
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path, compression="zstd")
+
+
+def _made(table: "FeatureTable", file_name: str) -> Made:
+    frame = table.frame
+    sessions, tickers = frame["date"].nunique(), sorted(frame["tic"].unique())
+    _LOG.info("features: %d sessions of %d tickers, %d columns", sessions, len(tickers), frame.shape[1])
+    if table.dropped_indicators:
+        _LOG.warning("the bars have closes only: without %s", ", ".join(table.dropped_indicators))
+    return Made(
+        files={"features": file_name},
+        metrics={
+            "sessions": sessions,
+            "tickers": len(tickers),
+            "warm_up_sessions_dropped": table.warm_up_sessions,
+            "carried_bars": table.carried_bars,
+            "sessions_with_news_fraction": frame["has_news"].mean(),
+        },
+        details={
+            "first_session": f"{frame['date'].iloc[0]:%Y-%m-%d}",
+            "last_session": f"{frame['date'].iloc[-1]:%Y-%m-%d}",
+            "tickers": ",".join(tickers),
+            "indicators": ",".join(table.indicators),
+            "dropped_indicators": ",".join(table.dropped_indicators),
+            "has_vix": "vix" in frame,
+            "price_scale": "back-adjusted by the source" if table.is_close_only else "forward-adjusted",
+        },
+    )
+
+
+STAGE = Stage(
+    name="build_features",
+    settings_type=FeatureSettings,
+    run=build_features,
+    flags=(
+        ValueFlag("bars_path", "bars_path", "folder of validated bars (default: data/raw/latest/bars)"),
+        ValueFlag("news_path", "news_path", "Parquet file of news, or null (default: data/raw/latest/news.parquet)"),
+        ValueFlag("output_format", "output_format", "parquet or csv (default: parquet)"),
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage from its command line."""
+    return run_stage(STAGE, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
