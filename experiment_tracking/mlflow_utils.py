@@ -6,9 +6,9 @@ Nothing here pickles: a model is a folder of JSON and safetensors, logged as pla
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -79,7 +79,14 @@ def experiment_id(client: "MlflowClient", settings: StageSettings) -> str:
         return str(found.experiment_id)
     is_server = urlsplit(tracking_uri(settings)).scheme in {"http", "https"}
     location = None if is_server else (settings.paths.workspace / "mlartifacts" / name).as_uri()
-    return str(client.create_experiment(name, artifact_location=location))
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.create_experiment(name, artifact_location=location))
+    except MlflowException:
+        if twin := client.get_experiment_by_name(name):  # another process made it in between
+            return str(twin.experiment_id)
+        raise
 
 
 @contextmanager
@@ -112,10 +119,22 @@ def find_run(client: "MlflowClient", experiment: str, key: str) -> "Run | None":
     return runs[0] if runs else None
 
 
-def log_model(client: "MlflowClient", run_id: str, folder: Path) -> str:
-    """Copy a model folder to the run as plain files; returns its artefact URI, fit to be registered."""
-    client.log_artifacts(run_id, str(folder), MODEL_FOLDER)
-    return f"{client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
+def log_model(client: "MlflowClient", run_id: str, folder: Path, place: str = MODEL_FOLDER) -> str:
+    """Copy a model folder to the run's `place` as plain files; returns its artefact URI, fit to be registered."""
+    client.log_artifacts(run_id, str(folder), place)
+    return f"{client.get_run(run_id).info.artifact_uri}/{place}"
+
+
+def download_files(uri: str, source: str, names: Collection[str], folder: Path) -> None:
+    """Copy those of the named files that lie directly below the artefact URI `source` into `folder`.
+
+    The names are the caller's; what a store calls its files never becomes a path.
+    """
+    from mlflow import artifacts
+
+    held = {PurePosixPath(info.path).name for info in artifacts.list_artifacts(source, tracking_uri=uri)}
+    for name in sorted(held.intersection(names)):
+        artifacts.download_artifacts(f"{source}/{name}", dst_path=str(folder), tracking_uri=uri)
 
 
 def register(
@@ -130,6 +149,17 @@ def register(
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     return client.create_model_version(name, source, run_id, tags=dict(tags))
+
+
+def search_versions(client: "MlflowClient", name: str, tags: Mapping[str, str] | None = None) -> "list[ModelVersion]":
+    """All versions of model `name` that carry `tags`, the oldest first."""
+    clauses = [f"name = '{name}'", *(f"tags.`{key}` = '{value}'" for key, value in (tags or {}).items())]
+    page = client.search_model_versions(" AND ".join(clauses))
+    found = list(page)
+    while page.token:
+        page = client.search_model_versions(" AND ".join(clauses), page_token=page.token)
+        found += page
+    return sorted(found, key=lambda version: int(version.version))
 
 
 def set_alias(client: "MlflowClient", name: str, alias: str, version: str) -> None:
