@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from MLOps import failpoints
-from MLOps.errors import DataError
+from MLOps.errors import DataError, DigestError
 from MLOps.settings.base import StageSettings, fingerprint
 from MLOps.stage import Artifact, Scalar, StageResult, Tracker
 
@@ -172,6 +172,12 @@ def read_result(folder: Path) -> StageResult | None:
             _LOG.warning("%s was altered or removed after it was made; it will be made again", artifact.path)
             return None
     return result.model_copy(update={"artifacts": artifacts, "folder": folder})
+
+
+def check_unaltered(folder: Path) -> None:
+    """Raise DigestError if a stage made `folder`, and its declared files are no longer what it made."""
+    if (folder / RESULT_FILE).is_file() and read_result(folder) is None:
+        raise DigestError(f"{folder} was altered after it was made", "what its stage made", "run that stage again")
 
 
 def _located(artifact: Artifact, folder: Path, recorded: Path) -> Artifact:
