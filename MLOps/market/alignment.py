@@ -82,7 +82,7 @@ def align(bars: pd.DataFrame, fill_limit: int) -> AlignedBars:
         values[rows, columns] = bars[name].to_numpy(dtype=np.float64)
         return np.take_along_axis(values, source, axis=0)
 
-    values = {name: grid(name) for name in ("open", "high", "low", "close", "volume")}
+    values = {name: grid(name) for name in ("close", "open", "high", "low", "volume")}
     is_close_only = bool(bars["is_close_only"].any())
     for name in ("close",) if is_close_only else values:
         _refuse_bad(name, values[name], sessions, tickers)

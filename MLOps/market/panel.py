@@ -144,9 +144,11 @@ def _read_frame(path: Path) -> "pd.DataFrame":
     if not path.is_file():
         raise DataError(f"{path} does not exist", "an existing .parquet or .csv file", _MEND)
     try:
-        # a converter, for "NA" is a ticker and not a missing value
-        is_csv = path.suffix == ".csv"
-        frame = pd.read_csv(path, converters={"tic": str}) if is_csv else pd.read_parquet(path)
+        if path.suffix == ".csv":
+            # a converter, for "NA" is a ticker; round_trip, for the default parser is off by the last bit
+            frame = pd.read_csv(path, converters={"tic": str}, float_precision="round_trip")
+        else:
+            frame = pd.read_parquet(path)
         if "date" in frame:
             frame["date"] = pd.to_datetime(frame["date"])
     except (ValueError, OSError) as error:  # pandas' and Arrow's parse errors are ValueErrors

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator
 
 from MLOps.settings.base import StageSettings, machine_field
+from MLOps.settings.versioning import VersioningSettings
 
 IndicatorName = Literal["macd", "boll_ub", "boll_lb", "rsi_30", "cci_30", "dx_30", "close_30_sma", "close_60_sma"]
 
@@ -30,6 +31,7 @@ class FeatureSettings(StageSettings):
     vix_ticker: str | None = Field(description="Ticker that becomes the column vix where the bars hold it.")
     exchange_timezone: str = Field(description="Time zone in which the day of an article ends whose time is unknown.")
     output_format: Literal["parquet", "csv"] = Field(description="Format of processed_data_with_features.")
+    versioning: VersioningSettings = machine_field("Data versioning.")
 
     @field_validator("exchange_timezone")
     @classmethod

@@ -34,6 +34,8 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
     DataError
         If bars or news are missing or malformed, the window holds too few sessions, or the features
         break an expectation.
+    SourceUnavailableError
+        If the DVC remote cannot be reached.
     """
     inputs = {"bars": (settings.paths.workspace / settings.bars_path).resolve()}
     if settings.news_path is not None:
@@ -57,7 +59,15 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
         label=_last_session(bars, settings.last_session).isoformat(),
         publish=(file_name,),
     )
-    return make_once(output, make, tracker)
+    return _versioned(make_once(output, make, tracker), settings)
+
+
+def _versioned(result: StageResult, settings: FeatureSettings) -> StageResult:
+    """Keep the output in DVC; after a kill in between, the next run does it."""
+    from MLOps.vendors.dvc import version_data
+
+    version = version_data(result.folder, settings.paths.workspace, settings.versioning)
+    return result.model_copy(update={"details": result.details | version.details()}) if version else result
 
 
 def _read(inputs: dict[str, Path]) -> tuple["pd.DataFrame", "pd.DataFrame | None"]:
