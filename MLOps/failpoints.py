@@ -6,7 +6,9 @@ A point costs one dictionary look-up and does nothing unless a test arms it.
 from collections.abc import Callable
 from typing import Literal
 
-Point = Literal["before_write", "before_rename", "after_rename", "before_tracking", "after_registration"]
+Point = Literal[
+    "before_write", "before_rename", "after_rename", "before_tracking", "after_registration", "after_verdict"
+]
 
 _armed: dict[Point, Callable[[], None]] = {}
 

@@ -1,0 +1,156 @@
+"""Judge a challenger against the champion, and let it be champion if every gate passes.
+
+The verdict goes to reports/promotions/ and is stored with the model version. That a model is rejected
+is a normal result: the exit status is 0 and the reasons are told.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from deployment.promotion.judge_model import judge
+from deployment.promotion.read_backtest import Backtest, read_backtest, require_champion, require_match
+from deployment.promotion.write_verdict import headline, verdict_text
+from experiment_tracking.runner import run_stage
+from MLOps import failpoints
+from MLOps.artifacts import Made, Output, make_once, write_text
+from MLOps.errors import RegistryError
+from MLOps.settings.promotion import PromotionSettings
+from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
+from model_registry.champion import ensure_champion, promote
+from model_registry.registry import ModelRegistry, ModelVersion, open_registry
+from model_registry.verdict import GateResult, Verdict, outcome_of
+
+_LOG = logging.getLogger(__name__)
+VERDICT_FILE, TEXT_FILE = "verdict.json", "verdict.md"
+
+
+def promote_to_paper(settings: PromotionSettings, tracker: Tracker) -> StageResult:
+    """Judge the model that the settings name; store the verdict with it; move the alias only then.
+
+    Raises
+    ------
+    DataError
+        If the backtest or the features are missing or altered, or the backtest is of another model,
+        beside another champion or on other features.
+    RegistryError
+        If there is no such model, or the champion's alias was moved without a passing verdict.
+    DigestError
+        If the registry's files are not those that were registered.
+    """
+    registry = open_registry(settings)
+    champion = ensure_champion(registry, settings.registry.model_name)
+    model = _model_to_judge(registry, settings)
+    backtest = read_backtest(settings.backtest_path)
+    output = _output(settings, backtest)
+    require_match(backtest, str(model), model.digest, settings.features_path, output.input_digests()["features"])
+    if model.digest != champion.digest:
+        require_champion(backtest, str(champion), champion.digest)
+    elif not _was_promoted_by(output, registry, model):
+        output = _output(settings, backtest, is_champion=True)
+
+    def make(folder: Path, key: str) -> Made:
+        verdict = _verdict(registry, model, backtest, settings, key, is_champion="is_champion" in output.extra)
+        return _write(folder, verdict, model)
+
+    result = make_once(output, make, tracker)
+    verdict = Verdict.model_validate_json((result.folder / VERDICT_FILE).read_bytes())
+    _LOG.info("%s", headline(verdict, model))
+    for reason in verdict.reasons:
+        _LOG.info("  %s", reason)
+    if verdict.gates:
+        registry.store_verdict(model, verdict)
+        failpoints.reach("after_verdict")
+    if verdict.has_passed:
+        promote(registry, model, verdict)
+    return result
+
+
+def _model_to_judge(registry: ModelRegistry, settings: PromotionSettings) -> ModelVersion:
+    name = settings.registry.model_name
+    if settings.model_version is not None:
+        return registry.by_version(name, settings.model_version)
+    found = registry.by_alias(name, settings.model_alias)
+    if found is None:
+        raise RegistryError(f"{name} has no {settings.model_alias}", "a registered model", "run train_rl_agent first")
+    return found
+
+
+def _output(settings: PromotionSettings, backtest: Backtest, is_champion: bool = False) -> Output:
+    return Output(
+        stage=STAGE.name,
+        root=settings.paths.reports / "promotions",
+        settings=settings,
+        inputs={**backtest.files, "features": settings.features_path},
+        label=backtest.last.isoformat(),
+        extra={"model": backtest.model_digest, "champion": backtest.champion_digest}
+        | ({"is_champion": "yes"} if is_champion else {}),
+    )
+
+
+def _was_promoted_by(output: Output, registry: ModelRegistry, champion: ModelVersion) -> bool:
+    """Whether this very promotion made the champion: then it is a retry, and ends as the first try did."""
+    key = output.key(output.input_digests())
+    return any(verdict.key == key and verdict.has_passed for verdict in registry.verdicts(champion))
+
+
+def _verdict(
+    registry: ModelRegistry,
+    model: ModelVersion,
+    backtest: Backtest,
+    settings: PromotionSettings,
+    key: str,
+    is_champion: bool,
+) -> Verdict:
+    gates: tuple[GateResult, ...] = ()
+    if not is_champion:
+        gates = judge(registry.fetch(model), model.digest, settings.features_path, backtest, settings)
+    return Verdict(
+        key=key,
+        basis="gates",
+        as_of=backtest.last,
+        model_digest=model.digest,
+        champion_digest=backtest.champion_digest,
+        outcome=outcome_of(gates),
+        gates=gates,
+    )
+
+
+def _write(folder: Path, verdict: Verdict, model: ModelVersion) -> Made:
+    write_text(folder / VERDICT_FILE, verdict.model_dump_json(indent=2) + "\n")
+    write_text(folder / TEXT_FILE, verdict_text(verdict, model, (verdict.champion_digest or "none")[:12]))
+    figures = {gate.gate: gate.figure for gate in verdict.gates if isinstance(gate.figure, float)}
+    return Made(
+        files={"verdict": VERDICT_FILE, "text": TEXT_FILE},
+        metrics={**figures, "gates_passed": sum(gate.passed for gate in verdict.gates), "gates": len(verdict.gates)},
+        details={
+            "verdict": verdict.outcome,
+            "reasons": "; ".join(verdict.reasons) or headline(verdict, model),
+            "model_name": model.name,
+            "model_version": model.version,
+            "model_digest": model.digest,
+            "champion_digest": verdict.champion_digest,
+        },
+    )
+
+
+STAGE = Stage(
+    "promote_to_paper",
+    PromotionSettings,
+    promote_to_paper,
+    (
+        ValueFlag("backtest_path", "backtest_path", "folder of the backtest (default: reports/backtests/latest)"),
+        ValueFlag("model_alias", "model_alias", "registry alias of the model to judge (default: challenger)"),
+        ValueFlag("model_version", "model_version", "registry version of the model to judge"),
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line of the stage."""
+    return run_stage(STAGE, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
