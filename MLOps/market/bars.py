@@ -7,6 +7,7 @@ do not: use ratios of adjusted prices, never their level.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -108,7 +109,8 @@ def _read_file(path: Path) -> pd.DataFrame:
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    return table.to_pandas().astype({"timestamp": "datetime64[us, UTC]", "session": "datetime64[us]"})
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.astype({"timestamp": "datetime64[us, UTC]", "session": "datetime64[us]"})
 
 
 def check_bars(bars: pd.DataFrame, place: str = "bars") -> None:
@@ -154,11 +156,27 @@ def select_tickers(bars: pd.DataFrame, tickers: Sequence[str], place: str = "bar
     return bars[bars["ticker"].isin(tickers)].reset_index(drop=True)
 
 
+def select_sessions(bars: pd.DataFrame, start: date | None, end: date, place: str = "bars") -> pd.DataFrame:
+    """The rows from `start` (the first one, if None) to `end`, both included.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    days = bars["session"].dt.date
+    window = bars[(days <= end) & (days >= (start or date.min))]
+    if window.empty:
+        held = f"{days.min()} to {days.max()}" if len(bars) else "no bar at all"
+        raise DataError(f"{place}: no bar from {start or 'the beginning'} to {end}", held, "data.start or data.as_of")
+    return window.reset_index(drop=True)
+
+
 def adjusted(bars: pd.DataFrame) -> pd.DataFrame:
     """Open, high, low, close and volume on one scale, free of jumps from splits and dividends.
 
-    Prices are multiplied by ``adjusted_close / close`` of their row. Volume is in today's shares:
-    multiplied by the splits that came after its session; cash dividends leave it as it is. Where
+    Prices are multiplied by ``adjusted_close / close`` of their row. Volume is in the shares of the last
+    bar: multiplied by the splits after its session; cash dividends leave it as it is. Where
     only the close is known, the other columns are NaN.
 
     Returns

@@ -1,0 +1,87 @@
+"""News articles: their contract, and when each one was known."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from MLOps.errors import DataError
+
+SCHEMA = pa.schema(
+    [
+        ("published_at", pa.timestamp("us", tz="UTC")),  # midnight UTC of the date where only the date is known
+        ("is_date_only", pa.bool_()),  # only the date of publication is known
+        ("title", pa.string()),
+        ("text", pa.string()),
+        ("source", pa.string()),
+        ("article_id", pa.string()),  # unique within its source
+    ]
+)
+COLUMNS = tuple(SCHEMA.names)
+_MEND = "run pipelines/data_ingestion/data_ingestion_pipeline.py"
+
+
+def as_news(frame: pd.DataFrame, place: str = "news") -> pd.DataFrame:
+    """`frame` with the contract's columns and types, sorted by time, source and id; index 0..n-1.
+
+    A missing title or text becomes the empty string. Of articles with the same source and id the
+    last one stays.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or cannot be read as its type, or a time of publication is missing.
+    """
+    missing = [name for name in COLUMNS if name not in frame.columns]
+    if missing:
+        raise DataError(f"{place}: no column {', '.join(missing)}", ", ".join(COLUMNS), _MEND)
+    frame = frame[list(COLUMNS)].copy()
+    frame[["title", "text"]] = frame[["title", "text"]].fillna("")
+    frame["article_id"] = frame["article_id"].astype("string")
+    if frame["published_at"].isna().any():
+        raise DataError(f"{place}: {int(frame['published_at'].isna().sum())} articles without published_at")
+    frame = frame.drop_duplicates(["source", "article_id"], keep="last")
+    frame = frame.sort_values(["published_at", "source", "article_id"], kind="stable")
+    try:
+        table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"{place}: {error}", "the types of MLOps/market/news.py", _MEND) from error
+    return table.to_pandas().astype({"published_at": "datetime64[us, UTC]"})
+
+
+def no_news() -> pd.DataFrame:
+    """News without an article."""
+    return SCHEMA.empty_table().to_pandas().astype({"published_at": "datetime64[us, UTC]"})
+
+
+def write_news(news: pd.DataFrame, path: Path) -> None:
+    """Write `news` as Parquet; equal news give equal bytes."""
+    pq.write_table(pa.Table.from_pandas(news, schema=SCHEMA, preserve_index=False), path, compression="zstd")
+
+
+def read_news(path: Path) -> pd.DataFrame:
+    """The articles of a Parquet file.
+
+    Raises
+    ------
+    DataError
+        If there is no such file or it does not follow the contract.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist", "news in Parquet", _MEND) from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path} is not a Parquet file: {error}", "news in Parquet", _MEND) from error
+    return as_news(table.to_pandas(), str(path))
+
+
+def known_at(news: pd.DataFrame) -> pd.Series:
+    """When each article was surely known, as datetime64[us, UTC].
+
+    Of an article that has only a date we know that it was out once that date had ended everywhere
+    on Earth: at noon UTC of the next day.
+    """
+    published = news["published_at"]
+    return published.mask(news["is_date_only"], published.dt.normalize() + pd.Timedelta(hours=36))

@@ -1,0 +1,172 @@
+"""Judge bars by the suite, write the report, and refuse bars that fail."""
+
+import json
+from collections.abc import Collection
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from MLOps.artifacts import write_text
+from MLOps.errors import DataError
+from MLOps.market.bar_checks import check_columns
+from MLOps.market.bars import PRICES
+from MLOps.settings.ingestion import ValidationSettings
+from MLOps.vendors.great_expectations import Expectation, Finding, validate_table
+
+_SHOWN = ("ticker", "day", *PRICES, "volume", "adjusted_close")
+
+
+def bar_expectations(settings: ValidationSettings) -> list[Expectation]:
+    """The suite: types, completeness, uniqueness, order, prices, volume, gaps, split-like jumps."""
+    none_missing = {"min_value": 0, "max_value": settings.max_missing_sessions}
+    return [
+        *(_is_of_type(name, "float64") for name in (*PRICES, "volume", "adjusted_close", "dividend", "split_ratio")),
+        _is_of_type("session", "datetime64[us]"),
+        Expectation("the ticker is missing", "ExpectColumnValuesToNotBeNull", {"column": "ticker"}),
+        Expectation("adjusted_close is missing", "ExpectColumnValuesToNotBeNull", {"column": "adjusted_close"}),
+        *(_holds(f"is_{name}_known", f"{name} is missing") for name in (*PRICES, "volume")),
+        Expectation(
+            "duplicated session of a ticker",
+            "ExpectCompoundColumnsToBeUnique",
+            {"column_list": ["ticker", "session"]},
+        ),
+        _holds("is_after_previous", "the session is out of order within its ticker"),
+        _holds("is_at_close", "the day is no session of the exchange, or the timestamp is not its close"),
+        *(_is_positive(name) for name in (*PRICES, "adjusted_close", "split_ratio")),
+        _holds("is_low_lowest", "low is above another price of the day"),
+        _holds("is_high_highest", "high is below another price of the day"),
+        *(_is_at_least_zero(name) for name in ("volume", "dividend")),
+        _is_between("sessions_missing_before", "sessions are missing before this one", **none_missing),
+        _is_between("sessions_missing_after", "sessions are missing up to the date of the data", **none_missing),
+        _is_between("split_like_ratio", "the close jumps like an unadjusted split", min_value=0, max_value=0),
+    ]
+
+
+def _is_of_type(column: str, dtype: str) -> Expectation:
+    return Expectation(f"{column} is not {dtype}", "ExpectColumnValuesToBeOfType", {"column": column, "type_": dtype})
+
+
+def _holds(column: str, reason: str) -> Expectation:
+    return Expectation(reason, "ExpectColumnValuesToBeInSet", {"column": column, "value_set": [True]})
+
+
+def _is_between(column: str, reason: str, **limits: float) -> Expectation:
+    return Expectation(reason, "ExpectColumnValuesToBeBetween", {"column": column, **limits})
+
+
+def _is_positive(column: str) -> Expectation:
+    arguments = {"column": column, "min_value": 0, "strict_min": True}
+    return Expectation(f"{column} is not positive", "ExpectColumnValuesToBeBetween", arguments)
+
+
+def _is_at_least_zero(column: str) -> Expectation:
+    return _is_between(column, f"{column} is negative", min_value=0)
+
+
+def validate_bars(
+    bars: pd.DataFrame,
+    calendar: str,
+    as_of: date,
+    settings: ValidationSettings,
+    report_folder: Path,
+    accepted_jumps: Collection[str] = (),
+) -> dict[str, Any]:
+    """Judge `bars` and write ``report.json`` and ``report.html`` into `report_folder`.
+
+    Parameters
+    ----------
+    bars : DataFrame
+        Bars in the source's own order.
+    calendar : str
+        Exchange calendar.
+    as_of : date
+        Last session that the bars should hold.
+    settings : ValidationSettings
+        Limits.
+    report_folder : Path
+        Where the report goes, whether the suite passes or not.
+    accepted_jumps : collection of str
+        Split-like jumps that were looked at.
+
+    Returns
+    -------
+    dict
+        The report as in ``report.json``.
+
+    Raises
+    ------
+    DataError
+        If an expectation is not met; one line with the reasons and the first rows of each.
+    """
+    table = check_columns(bars, calendar, as_of, settings.split_tolerance_fraction, accepted_jumps)
+    findings = validate_table(table, bar_expectations(settings))
+    report = _report(table, findings, as_of, settings.max_reported_rows)
+    write_text(report_folder / "report.json", json.dumps(report, indent=2) + "\n")
+    write_text(report_folder / "report.html", _html(report))
+    failed = [finding for finding in findings if not finding.is_met]
+    if failed:
+        told = "; ".join(_told(table, finding) for finding in failed)
+        raise DataError(
+            f"bars fail {len(failed)} of {len(findings)} checks: {told}",
+            mend=f"the source; all rows are named in {report_folder / 'report.html'}",
+        )
+    return report
+
+
+def _told(table: pd.DataFrame, finding: Finding) -> str:
+    if not finding.rows:
+        return f"{finding.reason} ({finding.problem})"
+    first = table.iloc[list(finding.rows[:3])]
+    named = ", ".join(f"{row.ticker} {row.day}" for row in first.itertuples())
+    more = ", ..." if len(finding.rows) > 3 else ""
+    return f"{finding.reason} ({len(finding.rows)} x: {named}{more})"
+
+
+def _report(table: pd.DataFrame, findings: list[Finding], as_of: date, max_rows: int) -> dict[str, Any]:
+    return {
+        "is_passed": all(finding.is_met for finding in findings),
+        "as_of": as_of.isoformat(),
+        "rows": len(table),
+        "tickers": sorted(map(str, table["ticker"].dropna().unique())),
+        "first_session": str(table["day"].min()),
+        "last_session": str(table["day"].max()),
+        "checks": [_check(table, finding, max_rows) for finding in findings],
+    }
+
+
+def _check(table: pd.DataFrame, finding: Finding, max_rows: int) -> dict[str, Any]:
+    rows = table.iloc[list(finding.rows[:max_rows])][list(_SHOWN)]
+    return {
+        "fails_if": finding.reason,
+        "expectation": finding.kind,
+        "is_met": finding.is_met,
+        "problem": finding.problem,
+        "bad_rows": len(finding.rows),
+        "rows": json.loads(rows.to_json(orient="records")),
+    }
+
+
+def _html(report: dict[str, Any]) -> str:
+    verdict = "passed" if report["is_passed"] else "FAILED"
+    lines = "".join(
+        f"<tr class={'good' if check['is_met'] else 'bad'}><td>{'met' if check['is_met'] else 'FAILED'}</td>"
+        f"<td>{escape(check['fails_if'])}</td><td>{check['bad_rows'] or escape(check['problem'])}</td></tr>"
+        for check in report["checks"]
+    )
+    tables = "".join(
+        f"<h2>{escape(check['fails_if'])}</h2>{pd.DataFrame(check['rows']).to_html(index=False, na_rep='missing')}"
+        for check in report["checks"]
+        if check["rows"]
+    )
+    tickers = escape(", ".join(report["tickers"]))
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Bars up to {report["as_of"]}: {verdict}</title>
+<style>body{{font-family:sans-serif;margin:2em}}table{{border-collapse:collapse}}
+td,th{{border:1px solid #ccc;padding:.3em .6em;text-align:left}}.bad{{background:#fdd}}</style></head>
+<body><h1>Bars up to {report["as_of"]}: {verdict}</h1>
+<p>{report["rows"]} rows, {tickers}, {report["first_session"]} to {report["last_session"]}</p>
+<table><tr><th>Result</th><th>Fails if</th><th>Bad rows</th></tr>{lines}</table>{tables}</body></html>
+"""
