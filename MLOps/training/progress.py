@@ -1,0 +1,70 @@
+"""How far a long training is: a bar for a person, a line now and then for a log."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_LOG = logging.getLogger(__name__)
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+class Progress:
+    """Counts timesteps.
+
+    Parameters
+    ----------
+    total : int
+        Timesteps of the whole training.
+    show_bar : bool
+        Draw a bar if standard error is a terminal; else log a line every 15 seconds.
+    clock : callable
+        Seconds, monotonic.
+    """
+
+    def __init__(self, total: int, *, show_bar: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._clock = total, clock
+        self._done = self._started_at = 0
+        self._started = self._last_line = clock()
+        self._figures: Mapping[str, float] = {}
+        self._bar = _make_bar(total) if show_bar and sys.stderr.isatty() else None
+
+    def start_at(self, timesteps: int) -> None:
+        """Count from here on, after a resume."""
+        self._done = self._started_at = timesteps
+        if self._bar is not None:
+            self._bar.update(timesteps)
+
+    def reach(self, timesteps: int) -> None:
+        """`timesteps` are done."""
+        if self._bar is not None:
+            self._bar.update(timesteps - self._done)
+        self._done = timesteps
+        if self._bar is None and self._clock() - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._log_line()
+
+    def show(self, figures: Mapping[str, float]) -> None:
+        """Figures to show beside the count."""
+        self._figures = {name: figures[name] for name in ("episode_reward",) if name in figures}
+        if self._bar is not None:
+            self._bar.set_postfix(self._figures, refresh=False)
+
+    def close(self) -> None:
+        """End the bar, or log the last line."""
+        if self._bar is not None:
+            self._bar.close()
+        else:
+            self._log_line()
+
+    def _log_line(self) -> None:
+        self._last_line = self._clock()
+        speed = (self._done - self._started_at) / max(self._last_line - self._started, 1e-9)
+        shown = "".join(f", {name} {value:.4g}" for name, value in self._figures.items())
+        _LOG.info("training: %d of %d timesteps, %.0f a second%s", self._done, self._total, speed, shown)
+
+
+def _make_bar(total: int) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit="step", desc="training", dynamic_ncols=True, file=sys.stderr)

@@ -1,0 +1,250 @@
+"""FinRL's trading environment, and all else that this project takes from FinRL.
+
+Every ``finrl`` import runs its whole package (4 to 10 s), so it happens inside the functions.
+"""
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from MLOps.errors import DataError, SourceUnavailableError
+from MLOps.market.panel import MarketPanel
+from MLOps.settings.environment import EnvironmentSettings
+
+if TYPE_CHECKING:
+    from finrl.meta.env_stock_trading.env_stocktrading import StockTradingEnv
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class FinrlEngine:
+    """FinRL 0.3.7's ``StockTradingEnv``, with four of its habits mended.
+
+    - Its first indicator doubles as a flag: a ticker whose value equals 1 cannot be traded that day.
+      Such a value is moved by the smallest step a float can make.
+    - Its last step trades nothing and pays the previous reward a second time. The episode ends on
+      arrival at the last close instead, so that the rewards sum to the profit.
+    - Its first session never counts as turbulent. Here the first close is like every other.
+    - It keeps every state of every episode. They are dropped at each reset.
+
+    Parameters
+    ----------
+    panel : MarketPanel
+        The window that is played; its features are the indicators, in the order of the observation.
+    settings : EnvironmentSettings
+        Account, costs and scales.
+    """
+
+    def __init__(self, panel: MarketPanel, settings: EnvironmentSettings) -> None:
+        self._last_day = len(panel.dates) - 1
+        self._first_turbulence = float(panel.turbulence[0])
+        self._env = _make_env(_Frame(panel), panel, settings)
+
+    def reset(self) -> FloatArray:
+        """Begin at the first close; gives the raw observation (D,) float64."""
+        state, _ = self._env.reset()
+        self._env.turbulence = self._first_turbulence
+        self._env.state_memory = []
+        return np.array(state, dtype=np.float64)
+
+    def step(self, action: npt.NDArray[np.float32]) -> tuple[FloatArray, float, bool]:
+        """Trade on an action (N,) in [-1, 1] and go to the next close; observation, reward, whether it is the last."""
+        state, reward, _, _, _ = self._env.step(action)
+        return np.array(state, dtype=np.float64), float(reward), self._env.day >= self._last_day
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, as plain values."""
+        env = self._env
+        return {
+            "day": int(env.day),
+            "state": [float(value) for value in env.state],
+            "turbulence": float(env.turbulence),
+            "cost": float(env.cost),
+            "trades": int(env.trades),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        self.reset()
+        for name, value in state.items():
+            setattr(self._env, name, value)
+        self._env.data = self._env.df.loc[self._env.day, :]
+
+
+def _make_env(frame: "_Frame", panel: MarketPanel, settings: EnvironmentSettings) -> "StockTradingEnv":
+    from finrl.meta.env_stock_trading.env_stocktrading import StockTradingEnv
+
+    tickers, indicators = len(panel.tickers), len(panel.feature_names)
+    return StockTradingEnv(
+        df=frame,
+        stock_dim=tickers,
+        hmax=settings.max_shares_per_order,
+        initial_amount=settings.initial_amount,
+        num_stock_shares=[0] * tickers,
+        buy_cost_pct=[settings.buy_cost_fraction] * tickers,
+        sell_cost_pct=[settings.sell_cost_fraction] * tickers,
+        reward_scaling=settings.reward_scaling,
+        state_space=1 + tickers * (2 + indicators),
+        action_space=tickers,
+        tech_indicator_list=list(panel.feature_names),
+        turbulence_threshold=settings.turbulence_threshold,
+    )
+
+
+class _Column:
+    """As much of a pandas Series as FinRL's environment asks for; `values` differ or are all the same."""
+
+    def __init__(self, values: npt.NDArray[Any], *, is_constant: bool = False) -> None:
+        self.values = values
+        self._distinct = values[:1] if is_constant else values
+
+    def unique(self) -> npt.NDArray[Any]:
+        return self._distinct
+
+
+class _Day(dict[str, Any]):
+    """One session's rows: ``day.close``, ``day["macd"]``."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(name) from error
+
+
+class _Days:
+    """``frame.loc[day, :]``."""
+
+    def __init__(self, days: list[_Day]) -> None:
+        self._days = days
+
+    def __getitem__(self, place: tuple[int, slice]) -> _Day:
+        return self._days[place[0]]
+
+
+class _Frame:
+    """A panel in the form of the frame that FinRL's environment reads, without pandas' look-ups.
+
+    FinRL slices and de-duplicates its whole frame at every step, which holds it at some 400 steps a
+    second; with this stand-in the same code runs about ten times as fast. With one ticker pandas gives
+    it scalars in place of columns, and so does this.
+    """
+
+    def __init__(self, panel: MarketPanel) -> None:
+        self.tic = _Column(np.array(panel.tickers, dtype=object))
+        self.index = _Column(np.arange(len(panel.dates)))
+        self.loc = _Days([_day(panel, t) for t in range(len(panel.dates))])
+
+
+def _day(panel: MarketPanel, t: int) -> _Day:
+    tickers = len(panel.tickers)
+    columns: dict[str, npt.NDArray[Any]] = {
+        "tic": np.array(panel.tickers, dtype=object),
+        "date": np.repeat(panel.dates[t : t + 1], tickers),
+        "close": panel.close[t],
+        "turbulence": np.repeat(panel.turbulence[t], tickers),
+    }
+    columns |= {name: panel.features[t, :, f] for f, name in enumerate(panel.feature_names)}
+    if panel.feature_names:
+        first = panel.feature_names[0]
+        columns[first] = np.where(columns[first] == 1.0, np.nextafter(1.0, 2.0), columns[first])
+    if tickers == 1:
+        return _Day({name: values[0] for name, values in columns.items()})
+    return _Day({name: _Column(values, is_constant=name == "date") for name, values in columns.items()})
+
+
+def download_yahoo_bars(
+    tickers: Sequence[str], start: str, end: str, timeout_seconds: float, session: Any = None
+) -> pd.DataFrame:
+    """Daily prices of Yahoo Finance, through FinRL's ``YahooDownloader``.
+
+    FinRL 0.3.7 calls yfinance with an argument that it no longer takes, reads its columns by
+    position, and overwrites the close with the adjusted one. It is handed a downloader that answers
+    as it expects, and the raw close and the corporate actions are kept beside.
+
+    Parameters
+    ----------
+    tickers : sequence of str
+        Yahoo's symbols.
+    start, end : str
+        ISO dates; `end` is not included.
+    timeout_seconds : float
+        How long to wait for one answer.
+    session : requests.Session, optional
+        Another transport, for tests.
+
+    Returns
+    -------
+    DataFrame
+        Columns date (ISO text), tic, open, high, low, close, adjcp, volume, dividend, split_ratio.
+
+    Raises
+    ------
+    DataError
+        If Yahoo does not know a ticker, has no bar in the window, or answers in another shape.
+    SourceUnavailableError
+        If it cannot be reached or refuses.
+    """
+    from finrl.meta.preprocessor import yahoodownloader
+
+    answers = _YahooAnswers(timeout_seconds, session)
+    original, yahoodownloader.yf = yahoodownloader.yf, answers
+    try:
+        frame = yahoodownloader.YahooDownloader(start, end, list(tickers)).fetch_data()
+    finally:
+        yahoodownloader.yf = original
+    frame = frame.rename(columns={"close": "adjcp"}).merge(answers.kept(), on=["date", "tic"], validate="one_to_one")
+    return frame.drop(columns="day")
+
+
+class _YahooAnswers:
+    """Stands in for the module ``yfinance`` within FinRL's downloader, and keeps what that drops."""
+
+    _COLUMNS = ("Open", "High", "Low", "Close", "Adj Close", "Volume")
+    _KEPT = MappingProxyType({"Close": "close", "Dividends": "dividend", "Stock Splits": "split_ratio"})
+
+    def __init__(self, timeout_seconds: float, session: Any) -> None:
+        self._timeout_seconds, self._session = timeout_seconds, session
+        self._answers: dict[str, pd.DataFrame] = {}
+
+    def download(self, ticker: str, start: str, end: str, proxy: None = None) -> pd.DataFrame:  # noqa: ARG002 - FinRL's call
+        """Prices of one ticker, in the order of columns that FinRL expects."""
+        answer = self._history(ticker, start, end)
+        missing = [name for name in (*self._COLUMNS, *self._KEPT) if name not in answer.columns]
+        if missing:
+            raise DataError(f"Yahoo's answer for {ticker} has no column {', '.join(dict.fromkeys(missing))}")
+        answer.index = pd.DatetimeIndex(answer.index, name="Date").tz_localize(None).normalize()
+        self._answers[ticker] = answer
+        return answer[list(self._COLUMNS)].copy()
+
+    def _history(self, ticker: str, start: str, end: str) -> pd.DataFrame:
+        import yfinance
+        from yfinance.exceptions import YFException, YFTickerMissingError
+
+        hides, yfinance.config.debug.hide_exceptions = yfinance.config.debug.hide_exceptions, False
+        try:
+            return yfinance.Ticker(ticker, session=self._session).history(
+                start=start, end=end, auto_adjust=False, actions=True, timeout=self._timeout_seconds
+            )
+        except YFTickerMissingError as error:
+            raise DataError(
+                f"Yahoo has no bar of {ticker} from {start} to {end}", mend="data.tickers, data.start or data.as_of"
+            ) from error
+        except (OSError, YFException) as error:
+            text = " ".join(str(error).split())[:150]
+            raise SourceUnavailableError(f"Yahoo cannot be reached ({text})", mend="the network") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"Yahoo's answer for {ticker} has another shape ({str(error)[:100]})") from error
+        finally:
+            yfinance.config.debug.hide_exceptions = hides
+
+    def kept(self) -> pd.DataFrame:
+        """Raw closes and corporate actions: columns date (ISO text), tic, close, dividend, split_ratio."""
+        frames = [answer[list(self._KEPT)].assign(tic=ticker) for ticker, answer in self._answers.items()]
+        kept = pd.concat(frames).rename(columns=dict(self._KEPT)).rename_axis("date").reset_index()
+        kept["split_ratio"] = kept["split_ratio"].replace(0.0, 1.0)
+        return kept.assign(date=kept["date"].dt.strftime("%Y-%m-%d"))

@@ -1,0 +1,185 @@
+"""Stage train_rl_agent: features to a registered model.
+
+Makes models/<last session>-<key>/ with model/ (model.json and policy.safetensors, which are registered
+and aliased `challenger`) and export/ (the library's own file). An interrupted run of the same settings
+and data goes on from its last checkpoint.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiment_tracking.runner import run_stage
+from MLOps import failpoints
+from MLOps.artifacts import Made, Output, make_once, sha256_of
+from MLOps.errors import DataError
+from MLOps.settings.training import TrainRlAgentSettings
+from MLOps.stage import FileFlag, Stage, StageResult, Tracker, ValueFlag
+
+if TYPE_CHECKING:
+    from MLOps.market.panel import MarketPanel
+    from MLOps.market.splits import SessionSplit
+    from MLOps.training.checkpoint import CheckpointStore
+
+_LOG = logging.getLogger(__name__)
+_MODEL, _EXPORT, _CHECKPOINTS = "model", "export", ".checkpoints"
+
+
+def train_rl_agent(settings: TrainRlAgentSettings, tracker: Tracker) -> StageResult:
+    """Train the agent that the settings name, look at it on the validation window, register it.
+
+    Raises
+    ------
+    DataError
+        If the features are missing or malformed, or leave too few sessions to train on.
+    ModelError
+        If training diverges.
+    ServiceUnavailableError
+        If the registry cannot be reached.
+    """
+    from MLOps.market.panel import read_panel
+    from MLOps.market.splits import split_sessions
+    from MLOps.training.checkpoint import CheckpointStore
+
+    features = _features_file(settings)
+    panel = read_panel(features, settings.environment.feature_names, settings.environment.tickers)
+    split = split_sessions(panel.dates, settings.split)
+    root = settings.paths.workspace / (settings.output_model_dir or settings.paths.models)
+
+    def store(key: str) -> CheckpointStore:
+        return CheckpointStore(settings.paths.models / _CHECKPOINTS / key)
+
+    def make(folder: Path, key: str) -> Made:
+        return _make_model(folder, store(key), panel, split, sha256_of(features), settings, tracker)
+
+    output = Output(
+        stage=STAGE.name, root=root, settings=settings, inputs={"features": features}, label=str(panel.dates[-1])
+    )
+    result = make_once(output, make, tracker)
+    store(result.key).remove()
+    return _registered(result, settings, tracker) if settings.training.register_model else result
+
+
+def _features_file(settings: TrainRlAgentSettings) -> Path:
+    """The features file, with links resolved, so that one version is read throughout.
+
+    Raises
+    ------
+    DataError
+        If there is no such file; tells which ones there are.
+    """
+    folder = settings.paths.processed
+    named = settings.features_path
+    path = folder / settings.processed_data_filename if named is None else settings.paths.workspace / named
+    if path.is_file():
+        return path.resolve()
+    found = sorted(file.name for pattern in ("*.parquet", "*.csv") for file in path.parent.glob(pattern))
+    raise DataError(
+        f"{path} does not exist",
+        f"{path.parent} holds {', '.join(found) or 'no .parquet or .csv file'}",
+        "--processed_data_filename or --features_path, or run build_features first",
+    )
+
+
+def _make_model(
+    folder: Path,
+    store: "CheckpointStore",
+    panel: "MarketPanel",
+    split: "SessionSplit",
+    features_sha256: str,
+    settings: TrainRlAgentSettings,
+    tracker: Tracker,
+) -> Made:
+    from MLOps.agents.factory import make_agent
+    from MLOps.environments.stock_trading import make_environment
+    from MLOps.inference.model_folder import write_model
+    from MLOps.inference.observation import fit_normalisation
+    from MLOps.inference.policy import load_policy
+    from MLOps.training.describe import describe
+    from MLOps.training.progress import Progress
+    from MLOps.training.random_state import isolated
+    from MLOps.training.train import train
+    from MLOps.training.validation import validate
+
+    training, environment = settings.training, settings.environment
+    window = panel.window(split.train.start, split.train.stop)
+    normalisation = fit_normalisation(window, environment.initial_amount, environment.observation_limit)
+    budget = training.budget_timesteps(len(window.dates))
+    with isolated(training.seed, training.threads):
+        agent = make_agent(settings.agent, make_environment(window, environment, normalisation), training.seed)
+        progress = Progress(budget, show_bar=settings.show_progress)
+        played = train(
+            agent,
+            budget,
+            tracker,
+            progress,
+            store,
+            training.checkpoint_every_timesteps,
+            resume=training.resume,
+        )
+    actor = agent.actor()
+    card = describe(actor, panel, split, normalisation, settings, features_sha256, played)
+    digest = write_model(folder / _MODEL, card, actor.weights)
+    (folder / _EXPORT).mkdir()
+    agent.export(folder / _EXPORT)
+    tracker.artifact(folder / _EXPORT, _EXPORT)
+    policy = load_policy(folder / _MODEL, digest)
+    figures = validate(policy, panel, split.validation, environment, training.sessions_per_year)
+    return Made(
+        files={"model": _MODEL},
+        metrics={"timesteps": played, **figures},
+        details={
+            "model_digest": digest,
+            "agent": f"{settings.agent.library}/{settings.agent.algorithm}",
+            "train": f"{card.windows['train'].first} to {card.windows['train'].last}",
+            "validation": f"{card.windows['validation'].first} to {card.windows['validation'].last}",
+        },
+    )
+
+
+def _registered(result: StageResult, settings: TrainRlAgentSettings, tracker: Tracker) -> StageResult:
+    """Register the model and alias it; run again, it finds the version that the first run made."""
+    from model_registry.registry import CHALLENGER, open_registry
+
+    registry, name = open_registry(settings), settings.registry.model_name
+    tags = {
+        "agent": str(result.details["agent"]),
+        "training_key": result.key,
+        "features_sha256": result.inputs["features"],
+    }
+    version = registry.register(result.artifacts["model"].path, name, tags, tracker.run_id)
+    registry.set_alias(name, CHALLENGER, version.version)
+    _LOG.info("registered %s as %s", version, CHALLENGER)
+    failpoints.reach("after_registration")
+    registration = {"model_name": name, "model_version": version.version, "model_alias": CHALLENGER}
+    return result.model_copy(update={"details": result.details | registration})
+
+
+STAGE = Stage(
+    name="train_rl_agent",
+    settings_type=TrainRlAgentSettings,
+    run=train_rl_agent,
+    flags=(
+        FileFlag("agent_params_path", "agent", "YAML of an agent, config/rl_agents/*.yaml", replaces=True),
+        ValueFlag("processed_data_filename", "processed_data_filename", "features file in data/processed"),
+        ValueFlag("features_path", "features_path", "features file elsewhere, in place of the above"),
+        ValueFlag("output_model_dir", "output_model_dir", "where models are written (default: models/)"),
+        ValueFlag(
+            "resume",
+            "training.resume",
+            "go on from the checkpoint of an interrupted run; this is the default, training.resume=false turns it off",
+            is_switch=True,
+        ),
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage from its command line."""
+    return run_stage(STAGE, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
