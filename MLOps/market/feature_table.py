@@ -10,6 +10,7 @@ import pandas as pd
 from MLOps.errors import DataError
 from MLOps.market.adjustment import forward_adjusted
 from MLOps.market.alignment import AlignedBars, align
+from MLOps.market.bars import select_tickers
 from MLOps.market.indicators import INDICATORS, PriceArrays, compute_indicators
 from MLOps.market.news_join import SessionNews, join_news, known_at
 from MLOps.market.turbulence import turbulence, warm_up_rows
@@ -119,21 +120,20 @@ def vix_known(vix: pd.DataFrame, sessions: npt.NDArray[np.datetime64], fill_limi
 def _chosen(bars: pd.DataFrame, settings: FeatureSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The bars of the wanted tickers, and those of the volatility index, in the wanted window."""
     is_vix = bars["ticker"] == settings.vix_ticker
-    held = sorted(bars.loc[~is_vix, "ticker"].unique())
-    wanted = settings.tickers or tuple(held)
-    if unknown := sorted(set(wanted) - set(held)):
-        raise DataError(f"the bars hold no ticker {', '.join(unknown)}", ", ".join(held), "the setting `tickers`")
-    sessions = bars["session"]
-    first, last = settings.first_session or sessions.min(), settings.last_session or sessions.max()
-    in_window = sessions.between(pd.Timestamp(first), pd.Timestamp(last))
-    stocks = bars[in_window & bars["ticker"].isin(wanted)]
-    if absent := sorted(set(wanted) - set(stocks["ticker"])):
+    stocks = bars[~is_vix]
+    if settings.tickers is not None:
+        stocks = select_tickers(stocks, settings.tickers)
+    begin, end = stocks["session"].min(), stocks["session"].max()
+    first = pd.Timestamp(settings.first_session or begin)
+    last = pd.Timestamp(settings.last_session or end)
+    chosen = stocks[stocks["session"].between(first, last)]
+    if absent := sorted(set(stocks["ticker"]) - set(chosen["ticker"])):
         raise DataError(
-            f"no bars of {', '.join(absent)} between {pd.Timestamp(first):%Y-%m-%d} and {pd.Timestamp(last):%Y-%m-%d}",
-            f"sessions from {sessions.min():%Y-%m-%d} to {sessions.max():%Y-%m-%d}",
+            f"no bars of {', '.join(absent)} between {first:%Y-%m-%d} and {last:%Y-%m-%d}",
+            f"sessions from {begin:%Y-%m-%d} to {end:%Y-%m-%d}",
             _MEND,
         )
-    return stocks, bars[in_window & is_vix]
+    return chosen, bars[is_vix & bars["session"].between(first, last)]
 
 
 def _refuse_short(aligned: AlignedBars, warm_up: int) -> None:

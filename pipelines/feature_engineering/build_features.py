@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
-from MLOps.artifacts import Made, Output, make_once
+from MLOps.artifacts import Made, Output, make_once, read_result
 from MLOps.errors import DataError
 from MLOps.settings.features import FeatureSettings
-from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
+from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _NAME = "processed_data_with_features"
+_ORIGIN = ("source", "licence", "origin", "warnings", "as_of", "is_replay")
 
 
 def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
@@ -49,7 +50,7 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
         table = build_table(bars, news, settings)
         _validate(table)
         _write(table.frame, folder / file_name)
-        return _made(table, file_name)
+        return _made(table, file_name, _origin(inputs["bars"]))
 
     output = Output(
         stage=STAGE.name,
@@ -108,7 +109,13 @@ def _write(frame: "pd.DataFrame", path: Path) -> None:
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path, compression="zstd")
 
 
-def _made(table: "FeatureTable", file_name: str) -> Made:
+def _origin(bars: Path) -> dict[str, Scalar]:
+    """What ingestion said of the bars, for the reports of later stages; nothing where they came by another way."""
+    ingested = read_result(bars.parent)
+    return {name: ingested.details[name] for name in _ORIGIN if name in ingested.details} if ingested else {}
+
+
+def _made(table: "FeatureTable", file_name: str, origin: dict[str, Scalar]) -> Made:
     frame = table.frame
     sessions, tickers = frame["date"].nunique(), sorted(frame["tic"].unique())
     _LOG.info("features: %d sessions of %d tickers, %d columns", sessions, len(tickers), frame.shape[1])
@@ -123,7 +130,8 @@ def _made(table: "FeatureTable", file_name: str) -> Made:
             "carried_bars": table.carried_bars,
             "sessions_with_news_fraction": frame["has_news"].mean(),
         },
-        details={
+        details=origin
+        | {
             "first_session": f"{frame['date'].iloc[0]:%Y-%m-%d}",
             "last_session": f"{frame['date'].iloc[-1]:%Y-%m-%d}",
             "tickers": ",".join(tickers),

@@ -185,7 +185,7 @@ def test_keeps_the_wanted_tickers_and_window(make_bars: MakeBars) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tickers": ("AAA", "ZZZ")}, "no ticker ZZZ; allowed: AAA, BBB, CCC"),
+        ({"tickers": ("AAA", "ZZZ")}, "unknown ticker ZZZ; allowed: AAA, BBB, CCC"),
         ({"first_session": "2030-01-01"}, "no bars of AAA, BBB, CCC between 2030-01-01 and .*sessions from 2018-01-02"),
         ({"last_session": "2018-03-29"}, "61 sessions from 2018-01-02 to 2018-03-29; allowed: more than 61"),
     ],

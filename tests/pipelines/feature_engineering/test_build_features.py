@@ -24,7 +24,7 @@ from MLOps.market.panel import read_panel
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.features import FeatureSettings
 from MLOps.settings.project import project_root
-from MLOps.stage import MemoryTracker
+from MLOps.stage import MemoryTracker, StageResult
 from MLOps.vendors.dvc import restore_data
 from pipelines.feature_engineering import build_features as stage
 
@@ -132,6 +132,16 @@ def test_close_only_bars_say_what_is_missing(workspace: Path, bars: pd.DataFrame
     result = stage.build_features(settings(workspace, "bars_path=bars", "news_path=null"), MemoryTracker())
     assert result.details["dropped_indicators"] == "cci_30,dx_30"
     assert result.details["price_scale"] == "back-adjusted by the source"
+
+
+def test_says_what_ingestion_said_of_the_bars(ingested: Path) -> None:
+    folder = ingested / "data/raw/one"
+    told = {"source": "package_archive", "warnings": "survivorship", "is_replay": True, "series": "of no interest"}
+    told_by = StageResult(stage="ingest_data", key="k", status="made", folder=folder, details=told)
+    (folder / "result.json").write_text(told_by.model_dump_json())
+    details = stage.build_features(settings(ingested), MemoryTracker()).details
+    assert (details["source"], details["warnings"], details["is_replay"]) == ("package_archive", "survivorship", True)
+    assert "series" not in details
 
 
 def test_dvc_gives_deleted_features_back(ingested: Path) -> None:
@@ -288,7 +298,7 @@ BAD_SETTINGS = {
     "out of range": ("turbulence_window_sessions=5", 2, "turbulence_window_sessions=5"),
     "unknown format": ("output_format=xlsx", 2, "output_format='xlsx'"),
     "unknown time zone": ("exchange_timezone=Mars/Olympus", 2, "IANA"),
-    "unknown ticker": ("tickers=[AAA,ZZZ]", 3, "no ticker ZZZ; allowed: AAA, BBB, CCC"),
+    "unknown ticker": ("tickers=[AAA,ZZZ]", 3, "unknown ticker ZZZ; allowed: AAA, BBB, CCC"),
     "window without data": ("first_session='2031-01-01'", 3, "between 2031-01-01 and 2018-07-23"),
     "too short for the warm-up": ("last_session='2018-02-01'", 3, "more than 61"),
 }
