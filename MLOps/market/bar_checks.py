@@ -67,7 +67,7 @@ def _missing_before(frame: pd.DataFrame, position: pd.Series) -> pd.Series:
     """Sessions between a bar and its ticker's last one before it; 0 at the first bar."""
     ordered = frame.sort_values(["ticker", "session"], kind="stable")
     place = ordered["session"].map(position)
-    step = place - place.groupby(ordered["ticker"]).shift()
+    step: pd.Series = place - place.groupby(ordered["ticker"]).shift()
     return (step - 1).clip(lower=0).fillna(0).reindex(frame.index)
 
 
@@ -75,7 +75,7 @@ def _missing_after(frame: pd.DataFrame, position: pd.Series, as_of: date) -> pd.
     """Sessions between a ticker's last bar and `as_of`; 0 on other rows and where it was delisted."""
     is_last = frame["session"] == frame.groupby("ticker")["session"].transform("max")
     end = position[position.index <= pd.Timestamp(as_of)].max()
-    missing = (end - frame["session"].map(position)).clip(lower=0).fillna(0)
+    missing: pd.Series = (end - frame["session"].map(position)).clip(lower=0).fillna(0)
     return missing.where(is_last & ~frame["is_delisted"], 0.0)
 
 

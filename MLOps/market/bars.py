@@ -165,7 +165,7 @@ def select_sessions(bars: pd.DataFrame, start: date | None, end: date, place: st
         If there is none.
     """
     days = bars["session"].dt.date
-    window = bars[(days <= end) & (days >= (start or date.min))]
+    window: pd.DataFrame = bars[(days <= end) & (days >= (start or date.min))]
     if window.empty:
         held = f"{days.min()} to {days.max()}" if len(bars) else "no bar at all"
         raise DataError(f"{place}: no bar from {start or 'the beginning'} to {end}", held, "data.start or data.as_of")

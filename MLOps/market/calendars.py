@@ -48,7 +48,7 @@ def session_closes(name: str, first: date, last: date) -> "pd.Series[pd.Timestam
             f"{calendar.first_session:%Y-%m-%d} to {calendar.last_session:%Y-%m-%d}",
             "the dates of the data, data.start or run_date",
         )
-    closes = calendar.closes.loc[begin:end].dt.as_unit("us")
+    closes: pd.Series[pd.Timestamp] = calendar.closes.loc[begin:end].dt.as_unit("us")
     closes.index = pd.DatetimeIndex(closes.index).as_unit("us")
     return closes
 

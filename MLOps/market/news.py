@@ -47,12 +47,17 @@ def as_news(frame: pd.DataFrame, place: str = "news") -> pd.DataFrame:
         table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataError(f"{place}: {error}", "the types of MLOps/market/news.py", _MEND) from error
-    return table.to_pandas().astype({"published_at": "datetime64[us, UTC]"})
+    return _frame(table)
 
 
 def no_news() -> pd.DataFrame:
     """News without an article."""
-    return SCHEMA.empty_table().to_pandas().astype({"published_at": "datetime64[us, UTC]"})
+    return _frame(SCHEMA.empty_table())
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.astype({"published_at": "datetime64[us, UTC]"})
 
 
 def write_news(news: pd.DataFrame, path: Path) -> None:

@@ -55,7 +55,9 @@ def fetch_daily_bars(
         feed=DataFeed(settings.feed),
     )
     _prepare(client, settings)
-    return _asked(lambda: client.get_stock_bars(request), settings)
+    answer = _asked(lambda: client.get_stock_bars(request), settings)
+    assert isinstance(answer, dict)  # raw_data asks for it
+    return answer
 
 
 def fetch_news(tickers: Sequence[str], start: date, end: date, settings: AlpacaSettings, keys: ApiKeys) -> list[Record]:
@@ -78,8 +80,9 @@ def fetch_news(tickers: Sequence[str], start: date, end: date, settings: AlpacaS
         include_content=True,
     )
     _prepare(client, settings)
-    answer: dict[str, list[Record]] = _asked(lambda: client.get_news(request), settings)
-    return answer.get("news", [])
+    answer = _asked(lambda: client.get_news(request), settings)
+    assert isinstance(answer, dict)  # raw_data asks for it
+    return list(answer.get("news", []))
 
 
 def _prepare(client: "RESTClient", settings: AlpacaSettings) -> None:

@@ -124,7 +124,7 @@ def _md5(pointer: Path) -> str:
 
 def _target(pointer: Path) -> Path:
     content = yaml.safe_load(pointer.read_text(encoding="utf-8"))
-    return (pointer.parent / content.get("wdir", ".") / content["outs"][0]["path"]).resolve()
+    return Path(pointer.parent, content.get("wdir", "."), content["outs"][0]["path"]).resolve()
 
 
 @contextmanager

@@ -197,8 +197,8 @@ def download_yahoo_bars(
         frame = yahoodownloader.YahooDownloader(start, end, list(tickers)).fetch_data()
     finally:
         yahoodownloader.yf = original
-    frame = frame.rename(columns={"close": "adjcp"}).merge(answers.kept(), on=["date", "tic"], validate="one_to_one")
-    return frame.drop(columns="day")
+    renamed: pd.DataFrame = frame.rename(columns={"close": "adjcp"}).drop(columns="day")
+    return renamed.merge(answers.kept(), on=["date", "tic"], validate="one_to_one")
 
 
 class _YahooAnswers:
@@ -227,16 +227,18 @@ class _YahooAnswers:
 
         hides, yfinance.config.debug.hide_exceptions = yfinance.config.debug.hide_exceptions, False
         try:
-            return yfinance.Ticker(ticker, session=self._session).history(
+            history: pd.DataFrame = yfinance.Ticker(ticker, session=self._session).history(
                 start=start, end=end, auto_adjust=False, actions=True, timeout=self._timeout_seconds
             )
+            return history
         except YFTickerMissingError as error:
             raise DataError(
                 f"Yahoo has no bar of {ticker} from {start} to {end}", mend="data.tickers, data.start or data.as_of"
             ) from error
         except (OSError, YFException) as error:
-            text = " ".join(str(error).split())[:150]
-            raise SourceUnavailableError(f"Yahoo cannot be reached ({text})", mend="the network") from error
+            raise SourceUnavailableError(
+                f"Yahoo cannot be reached ({type(error).__name__})", mend="the network"
+            ) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"Yahoo's answer for {ticker} has another shape ({str(error)[:100]})") from error
         finally:

@@ -53,7 +53,7 @@ def validate_table(table: pd.DataFrame, expectations: Sequence[Expectation]) -> 
     from great_expectations import expectations as kinds
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas("memory").add_dataframe_asset("table")
@@ -70,8 +70,14 @@ def validate_table(table: pd.DataFrame, expectations: Sequence[Expectation]) -> 
     answer = batch.validate(
         suite, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["row"]}
     )
-    results = sorted(answer.results, key=lambda result: result.expectation_config.meta["position"])
+    results = sorted(answer.results, key=_position)
     return [_finding(one, result) for one, result in zip(expectations, results, strict=True)]
+
+
+def _position(result: "ExpectationValidationResult") -> int:
+    config = result.expectation_config
+    assert config is not None
+    return int((config.meta or {})["position"])
 
 
 def _finding(expectation: Expectation, result: "ExpectationValidationResult") -> Finding:

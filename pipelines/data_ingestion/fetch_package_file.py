@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from MLOps.artifacts import sha256_of, write_text, written_whole
 from MLOps.errors import DataError, DigestError, SourceUnavailableError
@@ -78,7 +78,7 @@ def _finder(index: PackageIndex, timeout_seconds: float) -> "PackageFinder":
     from unearth.fetchers.sync import PyPIClient
 
     verify = ssl.create_default_context(cafile=index.certificate) if index.certificate else True
-    client = PyPIClient(trusted_hosts=index.trusted_hosts, verify=verify, timeout=timeout_seconds)
+    client: Any = PyPIClient(trusted_hosts=index.trusted_hosts, verify=verify, timeout=timeout_seconds)
     client.auth = MultiDomainBasicAuth(index_urls=list(index.index_urls), prompting=False)
     finder = PackageFinder(
         client, find_links=index.find_links, trusted_hosts=index.trusted_hosts, ignore_compatibility=True

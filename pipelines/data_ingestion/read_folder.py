@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -112,8 +113,10 @@ def _completed(frame: pd.DataFrame) -> pd.DataFrame:
     if is_close_only:
         frame[list(_TRADED)] = float("nan")
     frame["is_close_only"] = is_close_only
-    defaults = {"dividend": 0.0, "split_ratio": 1.0, "is_delisted": False}
-    return frame.assign(**{name: value for name, value in defaults.items() if name not in frame.columns})
+    for name, value in (("dividend", 0.0), ("split_ratio", 1.0), ("is_delisted", False)):
+        if name not in frame.columns:
+            frame[name] = value
+    return frame
 
 
 def _news_of(path: Path) -> pd.DataFrame:
@@ -123,12 +126,10 @@ def _news_of(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: no column published_at", ", ".join(map(str, frame.columns)), _MEND)
     text = frame["published_at"].astype(str)
     published = _parsed(frame, "published_at", lambda values: pd.to_datetime(values, utc=True), path)
-    defaults = {
-        "is_date_only": text.str.fullmatch(r"\d{4}-\d{2}-\d{2}"),
-        "title": "",
-        "text": "",
-        "source": path.name,
-        "article_id": pd.Series(range(len(frame)), index=frame.index).astype(str),
-    }
-    missing = {name: value for name, value in defaults.items() if name not in frame.columns}
-    return frame.assign(published_at=published, **missing)
+    frame = frame.assign(published_at=published)
+    numbers = pd.Series(range(len(frame)), index=frame.index).astype(str)
+    defaults: dict[str, Any] = {"title": "", "text": "", "source": path.name, "article_id": numbers}
+    defaults["is_date_only"] = text.str.fullmatch(r"\d{4}-\d{2}-\d{2}")
+    for name in defaults.keys() - set(frame.columns):
+        frame[name] = defaults[name]
+    return frame

@@ -110,10 +110,11 @@ def _restated(known: pd.DataFrame, bars: pd.DataFrame) -> pd.MultiIndex:
     old = known.set_index(_KEYS)[list(COLUMNS[3:])]
     upto = bars[bars["session"] <= known["session"].max()].drop_duplicates(_KEYS)
     new = upto.set_index(_KEYS)[list(COLUMNS[3:])]
-    keys = old.index.union(new.index)
+    keys = pd.MultiIndex.from_tuples(old.index.union(new.index), names=_KEYS)
     old, new = old.reindex(keys), new.reindex(keys)
     is_same = ((old == new) | (old.isna() & new.isna())).all(axis=1)
-    return keys[~is_same]
+    changed: pd.MultiIndex = keys[~is_same.to_numpy()]
+    return changed
 
 
 def _diff(known: pd.DataFrame, bars: pd.DataFrame, changed: pd.MultiIndex) -> str:
