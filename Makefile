@@ -33,6 +33,9 @@ FORMATTED := "**/*.{yaml,yml,json,md}"
 
 UV := .uv/bin/uv
 # --no-config: the project's exclude-dependencies would block even an explicit torch.
+# uv does not read pip's settings; a mirror that is configured there is passed on.
+FROM_PIPS_INDEX = index="$${PIP_INDEX_URL:-$$(.uv/bin/pip config get global.index-url 2>/dev/null || true)}"; \
+	[[ -z "$$index" ]] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}";
 INSTALL := $(UV) pip install --python .venv/bin/python --no-config --no-deps
 
 ##@ Use
@@ -83,7 +86,8 @@ format: setup $(PRETTIER_READY) ## put code, YAML, JSON and Markdown into their 
 
 .PHONY: lock
 lock: $(UV) ## write requirements.lock anew from pyproject.toml: names, versions, hashes, no address
-	$(UV) pip compile pyproject.toml --group dev --generate-hashes --no-annotate --no-header -o requirements.lock
+	@$(FROM_PIPS_INDEX) set -x; \
+	$(UV) pip compile pyproject.toml --extra dev --generate-hashes --no-annotate --no-header -o requirements.lock
 
 .PHONY: help
 help:
@@ -104,13 +108,14 @@ $(UV): .uv/.stamp-$(UV_VERSION) ;
 
 .venv/.stamp-packages: requirements.lock | $(UV)
 	$(UV) venv --quiet --no-config --clear --python .uv/bin/python .venv
-	$(INSTALL) --require-hashes -r requirements.lock
+	@$(FROM_PIPS_INDEX) set -x; $(INSTALL) --require-hashes -r requirements.lock
 	@touch $@
 
 # PIP_FIND_LINKS (or pip's own find-links setting) may name a folder that holds the wheel; else uv fetches the build
 # for TORCH_BACKEND. No CUDA package comes along with `cpu`.
 .venv/.stamp-torch: .venv/.stamp-packages
-	@folders="$${PIP_FIND_LINKS:-$$(.uv/bin/pip config get global.find-links 2>/dev/null || true)}"; \
+	@$(FROM_PIPS_INDEX) \
+	folders="$${PIP_FIND_LINKS:-$$(.uv/bin/pip config get global.find-links 2>/dev/null || true)}"; \
 	from=(--torch-backend=$(TORCH_BACKEND)); \
 	for folder in $$folders; do \
 		if compgen -G "$$folder/torch-$(TORCH_VERSION)*.whl" >/dev/null; then from=(--no-index --find-links "$$folder"); fi; \
