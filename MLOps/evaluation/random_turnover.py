@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from MLOps.evaluation.backtest import Trajectory
 from MLOps.market.accounting import FloatArray
@@ -17,32 +18,35 @@ class RandomTurnover:
 
     Attributes
     ----------
-    bought, sold : (K,) float64
-        Fractions of the wealth to buy and to sell at each row of the window.
     start : int
         Row of the panel at which the window begins.
-    seed : int
-        The draws of row t depend on it and on t alone.
+    bought, sold : (K,) float64
+        Fractions of the wealth to buy and to sell at each row of the window.
+    sequence : (K, N) int64
+        Drawn order in which tickers are sold.
+    spread : (K, N) float64
+        Drawn parts of what is bought, summing to 1 in each row.
     """
 
+    start: int
     bought: FloatArray
     sold: FloatArray
-    start: int
-    seed: int
+    sequence: NDArray[np.int64]
+    spread: FloatArray
 
     def orders(self, panel: MarketPanel, t: int, cash: float, shares: FloatArray) -> FloatArray:
         """Sells whole positions in random order until the amount is reached; spreads the buys over the others."""
-        generator = np.random.default_rng([self.seed, t])
-        prices = panel.close[t]
+        k, prices = t - self.start, panel.close[t]
+        if self.bought[k] == self.sold[k] == 0:
+            return np.zeros_like(shares)
         held = shares * prices
         wealth = cash + held.sum()
-        k = t - self.start
-        order = generator.permutation(len(shares))
+        order = self.sequence[k]
         sold = np.zeros_like(held)
         before = np.cumsum(held[order]) - held[order]
         sold[order] = np.clip(self.sold[k] * wealth - before, 0, held[order])
-        share_of_buys = generator.dirichlet(np.ones(len(shares))) * (sold == 0)
-        bought = self.bought[k] * wealth * share_of_buys / max(share_of_buys.sum(), _SMALLEST)
+        spread = self.spread[k] * (sold == 0)
+        bought = self.bought[k] * wealth * spread / max(spread.sum(), _SMALLEST)
         return np.asarray(np.rint((bought - sold) / prices))
 
 
@@ -52,11 +56,12 @@ def with_turnover_of(path: Trajectory, window: slice, lag_sessions: int, seed: i
     It decides `lag_sessions` before a fill, so it decides at row t what `path` had filled at
     ``t + lag_sessions``.
     """
-    bought, sold = path.bought / path.wealth, path.sold / path.wealth
-    ahead = np.zeros(lag_sessions)
+    generator, ahead = np.random.default_rng(seed), np.zeros(lag_sessions)
+    tickers = np.tile(np.arange(path.shares.shape[1]), (len(path.wealth), 1))
     return RandomTurnover(
-        bought=np.concatenate([bought[lag_sessions:], ahead]),
-        sold=np.concatenate([sold[lag_sessions:], ahead]),
         start=window.start,
-        seed=seed,
+        bought=np.append((path.bought / path.wealth)[lag_sessions:], ahead),
+        sold=np.append((path.sold / path.wealth)[lag_sessions:], ahead),
+        sequence=generator.permuted(tickers, axis=1),
+        spread=generator.dirichlet(np.ones(tickers.shape[1]), len(tickers)),
     )

@@ -1,0 +1,156 @@
+"""Stage run_backtest: a model on sessions it has never seen, beside the champion and baselines.
+
+Makes reports/backtests/<last session>-<key>/ with returns.parquet, performance.json and report.html.
+The model comes from the registry (its alias `challenger` by default) or from a folder.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from deployment.backtesting.choose_models import Contender, choose_models
+from experiment_tracking.runner import run_stage
+from MLOps.artifacts import Made, Output, check_unaltered, make_once, sha256_of, write_text
+from MLOps.evaluation.comparison import CHAMPION, MODEL, Comparison, Scorecard, compare
+from MLOps.market.data_origin import carried_details, data_warnings, result_details
+from MLOps.market.panel import MarketPanel, read_panel
+from MLOps.market.splits import split_sessions
+from MLOps.settings.backtest import BacktestSettings
+from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
+
+_LOG = logging.getLogger(__name__)
+_FEATURES = "processed_data_with_features.parquet"
+
+
+def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
+    """Trade the test window with the model, the champion and the baselines, and report on it.
+
+    Raises
+    ------
+    DataError
+        If the features are missing or malformed, were altered after they were made, or hold no
+        session of the window.
+    ModelError
+        If a model cannot be loaded, does not fit the data, or has learned from dates up to or after
+        the window's start.
+    RegistryError
+        If the registry does not hold the model, or its champion has no passing verdict.
+    """
+    features = (settings.paths.workspace / (settings.features_path or settings.paths.processed / _FEATURES)).resolve()
+    contenders = choose_models(settings)
+    panel = _read_features(features, contenders)
+    window = _window(panel, settings)
+    for contender in contenders.values():
+        contender.check(panel, window)
+    output = Output(
+        stage=STAGE.name,
+        root=settings.paths.reports / "backtests",
+        settings=settings,
+        inputs={"features": features},
+        label=str(panel.dates[-1]),
+        extra={name: contender.digest for name, contender in contenders.items()},
+    )
+
+    def make(folder: Path, _key: str) -> Made:
+        policies = {name: contender.policy for name, contender in contenders.items()}
+        comparison = compare(policies, panel, window, settings.terms)
+        origin = result_details(features.parent)
+        _write(folder, comparison, settings, contenders, panel.tickers, origin, sha256_of(features))
+        return Made(
+            files={"returns": "returns.parquet", "performance": "performance.json", "report": "report.html"},
+            metrics=_metrics(comparison.scorecard),
+            details={**carried_details(features.parent), **_details(panel, window, contenders)},
+        )
+
+    return make_once(output, make, tracker)
+
+
+def _read_features(path: Path, contenders: Mapping[str, Contender]) -> MarketPanel:
+    """The features that the models need; DigestError if they are not what their stage made."""
+    check_unaltered(path.parent)
+    names = dict.fromkeys(name for contender in contenders.values() for name in contender.policy.indicators)
+    return read_panel(path, tuple(names))
+
+
+def _window(panel: MarketPanel, settings: BacktestSettings) -> slice:
+    """The test split, or what the settings cut out of the data."""
+    first = settings.window.first_date or panel.dates[split_sessions(panel.dates, settings.split).test.start].item()
+    return panel.rows_between(first, settings.window.last_date or panel.dates[-1].item())
+
+
+def _write(
+    folder: Path,
+    comparison: Comparison,
+    settings: BacktestSettings,
+    contenders: Mapping[str, Contender],
+    tickers: tuple[str, ...],
+    origin: Mapping[str, Scalar],
+    features_digest: str,
+) -> None:
+    from deployment.backtesting.render_report import ReportFacts, render_report
+
+    comparison.returns_frame().to_parquet(folder / "returns.parquet", index=False)
+    write_text(folder / "performance.json", comparison.scorecard.model_dump_json(indent=2) + "\n")
+    sources = {
+        "Data": " ".join(str(origin[name]) for name in ("source", "origin") if origin.get(name)),
+        "Licence": str(origin.get("licence") or ""),
+        "Features": features_digest,
+        **{f"{name.capitalize()} digest": contender.digest for name, contender in contenders.items()},
+    }
+    facts = ReportFacts(
+        model=contenders[MODEL].label,
+        champion=contenders[CHAMPION].label if CHAMPION in contenders else "",
+        tickers=tickers,
+        warnings=data_warnings(origin),
+        sources={caption: text for caption, text in sources.items() if text},
+    )
+    write_text(folder / "report.html", render_report(comparison, settings.terms, facts))
+
+
+def _metrics(scorecard: Scorecard) -> dict[str, float]:
+    """Every defined figure, as ``<strategy>.<figure>``, and the ends of every interval."""
+    figures = {
+        f"{strategy}.{name}": value
+        for strategy, performance in scorecard.strategies.items()
+        for name, value in performance.model_dump().items()
+    }
+    for strategy, found in scorecard.sharpe_differences.items():
+        if found is not None:
+            figures[f"sharpe_difference.{strategy}"] = found.difference
+            figures[f"sharpe_difference_lower.{strategy}"] = found.lower
+            figures[f"sharpe_difference_upper.{strategy}"] = found.upper
+    return {name: value for name, value in figures.items() if value is not None}
+
+
+def _details(panel: MarketPanel, window: slice, contenders: Mapping[str, Contender]) -> dict[str, Scalar]:
+    details: dict[str, Scalar] = {
+        "first_date": str(panel.dates[window.start]),
+        "last_date": str(panel.dates[window.stop - 1]),
+        "tickers": ",".join(panel.tickers),
+    }
+    for name, contender in contenders.items():
+        details |= {f"{name}_digest": contender.digest, f"{name}_version": contender.version}
+    return details
+
+
+STAGE = Stage(
+    name="run_backtest",
+    settings_type=BacktestSettings,
+    run=run_backtest,
+    flags=(
+        ValueFlag("model_path", "model_path", "folder of the model to test (default: from the registry)"),
+        ValueFlag("model_alias", "model_alias", "registry alias of the model to test (default: challenger)"),
+        ValueFlag("model_version", "model_version", "registry version of the model to test"),
+        ValueFlag("features_path", "features_path", f"features file (default: data/processed/{_FEATURES})"),
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage from its command line."""
+    return run_stage(STAGE, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
