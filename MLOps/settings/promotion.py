@@ -26,8 +26,10 @@ class GateSettings(Settings):
 class PromotionSettings(StageSettings):
     """Settings of promote_to_paper."""
 
-    backtest_path: Path = machine_field("Folder that run_backtest made; its files' digests enter the identity.")
-    features_path: Path = machine_field("Features that the backtest ran on; their digest enters the identity.")
+    backtest_path: Path = machine_field(
+        "Folder that run_backtest made, below the workspace; its digests enter the identity."
+    )
+    features_path: Path = machine_field("Features that the backtest ran on, below the workspace; by digest.")
     model_alias: str = machine_field("Registry alias of the model to judge.", min_length=1)
     model_version: int | None = machine_field("Registry version to judge; empty takes the alias.", ge=1)
     gates: GateSettings = Field(description="Gates.")

@@ -14,7 +14,7 @@ from deployment.promotion.read_backtest import Backtest, read_backtest, require_
 from deployment.promotion.write_verdict import headline, verdict_text
 from experiment_tracking.runner import run_stage
 from MLOps import failpoints
-from MLOps.artifacts import Made, Output, make_once, write_text
+from MLOps.artifacts import Made, Output, make_once, sha256_of, write_text
 from MLOps.errors import RegistryError
 from MLOps.settings.promotion import PromotionSettings
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
@@ -42,17 +42,20 @@ def promote_to_paper(settings: PromotionSettings, tracker: Tracker) -> StageResu
     registry = open_registry(settings)
     champion = ensure_champion(registry, settings.registry.model_name)
     model = _model_to_judge(registry, settings)
-    backtest = read_backtest(settings.backtest_path)
+    backtest = read_backtest(settings.paths.workspace / settings.backtest_path)
     output = _output(settings, backtest)
-    require_match(backtest, str(model), model.digest, settings.features_path, output.input_digests()["features"])
+    features = output.inputs["features"]
+    require_match(backtest, str(model), model.digest, features, sha256_of(features))
     if model.digest != champion.digest:
         require_champion(backtest, str(champion), champion.digest)
     elif not _was_promoted_by(output, registry, model):
         output = _output(settings, backtest, is_champion=True)
 
     def make(folder: Path, key: str) -> Made:
-        verdict = _verdict(registry, model, backtest, settings, key, is_champion="is_champion" in output.extra)
-        return _write(folder, verdict, model)
+        gates: tuple[GateResult, ...] = ()
+        if "is_champion" not in output.extra:
+            gates = judge(registry.fetch(model), model.digest, features, backtest, settings)
+        return _write(folder, _verdict(key, backtest, gates), model)
 
     result = make_once(output, make, tracker)
     verdict = Verdict.model_validate_json((result.folder / VERDICT_FILE).read_bytes())
@@ -82,7 +85,7 @@ def _output(settings: PromotionSettings, backtest: Backtest, is_champion: bool =
         stage=STAGE.name,
         root=settings.paths.reports / "promotions",
         settings=settings,
-        inputs={**backtest.files, "features": settings.features_path},
+        inputs={**backtest.files, "features": settings.paths.workspace / settings.features_path},
         label=backtest.last.isoformat(),
         extra={"model": backtest.model_digest, "champion": backtest.champion_digest}
         | ({"is_champion": "yes"} if is_champion else {}),
@@ -95,22 +98,12 @@ def _was_promoted_by(output: Output, registry: ModelRegistry, champion: ModelVer
     return any(verdict.key == key and verdict.has_passed for verdict in registry.verdicts(champion))
 
 
-def _verdict(
-    registry: ModelRegistry,
-    model: ModelVersion,
-    backtest: Backtest,
-    settings: PromotionSettings,
-    key: str,
-    is_champion: bool,
-) -> Verdict:
-    gates: tuple[GateResult, ...] = ()
-    if not is_champion:
-        gates = judge(registry.fetch(model), model.digest, settings.features_path, backtest, settings)
+def _verdict(key: str, backtest: Backtest, gates: tuple[GateResult, ...]) -> Verdict:
     return Verdict(
         key=key,
         basis="gates",
         as_of=backtest.last,
-        model_digest=model.digest,
+        model_digest=backtest.model_digest,
         champion_digest=backtest.champion_digest,
         outcome=outcome_of(gates),
         gates=gates,
