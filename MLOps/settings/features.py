@@ -30,7 +30,7 @@ class FeatureSettings(StageSettings):
     )
     vix_ticker: str | None = Field(description="Ticker that becomes the column vix where the bars hold it.")
     exchange_timezone: str = Field(description="Time zone in which the day of an article ends whose time is unknown.")
-    output_format: Literal["parquet", "csv"] = Field(description="Format of processed_data_with_features.")
+    output_format: Literal["parquet", "csv", "both"] = Field(description="Format of processed_data_with_features.")
     versioning: VersioningSettings = machine_field("Data versioning.")
 
     @field_validator("exchange_timezone")

@@ -1,7 +1,7 @@
 """Stage build_features: validated bars and news to point-in-time features in FinRL's long format.
 
-Makes data/processed/<last session>-<key>/processed_data_with_features.parquet (or .csv), published as
-data/processed/processed_data_with_features.parquet.
+Makes data/processed/<last session>-<key>/processed_data_with_features.parquet and .csv, published as
+data/processed/processed_data_with_features.parquet and .csv.
 """
 
 import logging
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _NAME = "processed_data_with_features"
+_FORMATS = {"parquet": ("parquet",), "csv": ("csv",), "both": ("parquet", "csv")}
 _ORIGIN = ("source", "licence", "origin", "warnings", "as_of", "is_replay")
 
 
@@ -42,15 +43,16 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
     if settings.news_path is not None:
         inputs["news"] = (settings.paths.workspace / settings.news_path).resolve()
     bars, news = _read(inputs)
-    file_name = f"{_NAME}.{settings.output_format}"
+    files = tuple(f"{_NAME}.{suffix}" for suffix in _FORMATS[settings.output_format])
 
     def make(folder: Path, _key: str) -> Made:
         from MLOps.market.feature_table import build_table
 
         table = build_table(bars, news, settings)
         _validate(table)
-        _write(table.frame, folder / file_name)
-        return _made(table, file_name, _origin(inputs["bars"]))
+        for name in files:
+            _write(table.frame, folder / name)
+        return _made(table, files, _origin(inputs["bars"]))
 
     output = Output(
         stage=STAGE.name,
@@ -58,7 +60,7 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs=inputs,
         label=_last_session(bars, settings.last_session).isoformat(),
-        publish=(file_name,),
+        publish=files,
     )
     return _versioned(make_once(output, make, tracker), settings)
 
@@ -115,14 +117,14 @@ def _origin(bars: Path) -> dict[str, Scalar]:
     return {name: ingested.details[name] for name in _ORIGIN if name in ingested.details} if ingested else {}
 
 
-def _made(table: "FeatureTable", file_name: str, origin: dict[str, Scalar]) -> Made:
+def _made(table: "FeatureTable", files: tuple[str, ...], origin: dict[str, Scalar]) -> Made:
     frame = table.frame
     sessions, tickers = frame["date"].nunique(), sorted(frame["tic"].unique())
     _LOG.info("features: %d sessions of %d tickers, %d columns", sessions, len(tickers), frame.shape[1])
     if table.dropped_indicators:
         _LOG.warning("the bars have closes only: without %s", ", ".join(table.dropped_indicators))
     return Made(
-        files={"features": file_name},
+        files=dict(zip(("features", "features_csv"), files, strict=False)),
         metrics={
             "sessions": sessions,
             "tickers": len(tickers),
@@ -150,7 +152,7 @@ STAGE = Stage(
     flags=(
         ValueFlag("bars_path", "bars_path", "folder of validated bars (default: data/raw/latest/bars)"),
         ValueFlag("news_path", "news_path", "Parquet file of news, or null (default: data/raw/latest/news.parquet)"),
-        ValueFlag("output_format", "output_format", "parquet or csv (default: parquet)"),
+        ValueFlag("output_format", "output_format", "parquet, csv or both (default: both)"),
     ),
 )
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from MLOps.errors import DataError
 from MLOps.market.bars import as_bars, write_bars
 from MLOps.market.feature_expectations import feature_expectations
 from MLOps.market.feature_table import FeatureTable
-from MLOps.market.news import as_news, write_news
 from MLOps.market.panel import read_panel
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.features import FeatureSettings
@@ -32,41 +32,27 @@ OVERRIDES = ["turbulence_window_sessions=60", "tracking.enabled=false", "version
 INDICATORS = ("macd", "boll_ub", "boll_lb", "rsi_30", "cci_30", "dx_30", "close_30_sma", "close_60_sma")
 
 
-@pytest.fixture(scope="session")
-def bars(make_prices: Callable[..., pd.DataFrame]) -> pd.DataFrame:
-    prices = make_prices(sessions=140)
-    closed_at = (prices["session"] + pd.Timedelta(hours=21)).dt.tz_localize("UTC")
-    return as_bars(
-        prices.assign(timestamp=closed_at, dividend=0.0, split_ratio=1.0, is_close_only=False, is_delisted=False)
-    )
+@dataclass(frozen=True)
+class Done:
+    workspace: Path
+    result: StageResult
 
 
-@pytest.fixture
-def ingested(workspace: Path, bars: pd.DataFrame) -> Path:
-    """A workspace in which ingestion has left bars and news."""
-    write_bars(bars, workspace / "data/raw/one/bars")
-    published = bars["timestamp"].unique()[[100, 120]] - pd.Timedelta(hours=1)
-    articles = pd.DataFrame({"published_at": published, "is_date_only": False, "article_id": ["1", "2"]})
-    news = as_news(articles.assign(title="t", text="", source="test"))
-    write_news(news, workspace / "data/raw/one/news.parquet")
-    (workspace / "data/raw/latest").symlink_to("one")
-    return workspace
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, lay_down: Callable[[Path], Path]) -> Done:
+    """A run that nothing disturbed; its workspace is only read."""
+    workspace = lay_down(tmp_path_factory.mktemp("done"))
+    return Done(workspace, stage.build_features(settings(workspace), MemoryTracker()))
 
 
 def settings(workspace: Path, *overrides: str) -> FeatureSettings:
     return compose_settings(FeatureSettings, "build_features", [*OVERRIDES, f"paths.workspace={workspace}", *overrides])
 
 
-def run(workspace: Path, *overrides: str, flags: tuple[str, ...] = ()) -> int:
-    return stage.main(["--workspace", str(workspace), *flags, *OVERRIDES, *overrides])
-
-
-def test_makes_a_panel_that_agents_can_read(ingested: Path, bars: pd.DataFrame) -> None:
-    tracker = MemoryTracker()
-    result = stage.build_features(settings(ingested), tracker)
+def test_makes_a_panel_that_agents_can_read(done: Done, bars: pd.DataFrame) -> None:
+    result, published = done.result, done.workspace / "data/processed/processed_data_with_features.parquet"
     assert result.status == "made"
     assert set(result.inputs) == {"bars", "news"}
-    published = ingested / "data/processed/processed_data_with_features.parquet"
     assert published.resolve() == result.artifacts["features"].path
     panel = read_panel(published, (*INDICATORS, "sentiment", "has_news"))
     assert panel.tickers == ("AAA", "BBB", "CCC")
@@ -78,46 +64,42 @@ def test_makes_a_panel_that_agents_can_read(ingested: Path, bars: pd.DataFrame) 
     assert result.details["dropped_indicators"] == ""
 
 
-def test_the_second_run_finds_its_output(ingested: Path) -> None:
-    first = stage.build_features(settings(ingested), MemoryTracker())
+def test_the_second_run_finds_its_output(done: Done) -> None:
+    second = stage.build_features(settings(done.workspace), MemoryTracker())
+    assert (second.status, second.artifacts) == ("already_made", done.result.artifacts)
+
+
+def test_same_settings_and_data_give_the_same_bytes(done: Done, ingested: Path) -> None:
     second = stage.build_features(settings(ingested), MemoryTracker())
-    assert (second.status, second.artifacts) == ("already_made", first.artifacts)
+    assert (second.status, second.key) == ("made", done.result.key)
+    for name in ("features", "features_csv"):
+        assert second.artifacts[name].sha256 == done.result.artifacts[name].sha256
+
+
+def test_csv_and_parquet_hold_the_same_numbers(done: Done) -> None:
+    published = done.workspace / "data/processed/processed_data_with_features"
+    from_parquet, from_csv = (
+        read_panel(published.with_suffix(suffix), (*INDICATORS, "has_news")) for suffix in (".parquet", ".csv")
+    )
+    assert from_parquet.tickers == from_csv.tickers
+    for name in ("dates", "close", "features", "turbulence"):
+        np.testing.assert_array_equal(getattr(from_parquet, name), getattr(from_csv, name))
+    assert published.with_suffix(".csv").read_text().splitlines()[1].startswith("2018-04-02,AAA,")
 
 
 @pytest.mark.parametrize("output_format", ["parquet", "csv"])
-def test_same_settings_and_data_give_the_same_bytes(ingested: Path, tmp_path: Path, output_format: str) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    shutil.copytree(ingested, elsewhere, symlinks=True)
-    results = [
-        stage.build_features(settings(place, f"output_format={output_format}"), MemoryTracker())
-        for place in (ingested, elsewhere)
-    ]
-    assert results[0].key == results[1].key
-    assert results[0].artifacts["features"].sha256 == results[1].artifacts["features"].sha256
+def test_writes_the_wanted_format_only(ingested: Path, output_format: str) -> None:
+    result = stage.build_features(settings(ingested, f"output_format={output_format}"), MemoryTracker())
+    assert [file.path.suffix for file in result.artifacts.values()] == [f".{output_format}"]
 
 
-def test_csv_and_parquet_hold_the_same_numbers(ingested: Path) -> None:
-    for output_format in ("parquet", "csv"):
-        stage.build_features(settings(ingested, f"output_format={output_format}"), MemoryTracker())
-    folder = ingested / "data/processed"
-    panels = [
-        read_panel(next(folder.glob(f"2018*/*.{suffix}")), (*INDICATORS, "has_news")) for suffix in ("parquet", "csv")
-    ]
-    assert panels[0].tickers == panels[1].tickers
-    for name in ("dates", "close", "features", "turbulence"):
-        np.testing.assert_array_equal(getattr(panels[0], name), getattr(panels[1], name))
-    first_line = next(folder.glob("2018*/*.csv")).read_text().splitlines()[1]
-    assert first_line.startswith("2018-04-02,AAA,")
-
-
-def test_other_bars_make_another_version(ingested: Path, bars: pd.DataFrame) -> None:
-    first = stage.build_features(settings(ingested), MemoryTracker())
-    longer = bars[bars["session"] < bars["session"].iloc[-1]]
-    write_bars(longer, ingested / "data/raw/two/bars")
-    second = stage.build_features(settings(ingested, "bars_path=data/raw/two/bars"), MemoryTracker())
-    assert first.folder != second.folder
-    assert first.folder.is_dir(), "the older version stays"
-    assert second.folder.name.startswith(second.details["last_session"])
+def test_other_bars_make_another_version_beside_the_old_one(done: Done, ingested: Path, bars: pd.DataFrame) -> None:
+    shutil.copytree(done.workspace / "data/processed", ingested / "data/processed", symlinks=True)
+    write_bars(bars[bars["session"] < bars["session"].iloc[-1]], ingested / "data/raw/two/bars")
+    result = stage.build_features(settings(ingested, "bars_path=data/raw/two/bars"), MemoryTracker())
+    versions = {path.name for path in (ingested / "data/processed").glob("2018*")}
+    assert versions == {done.result.folder.name, result.folder.name}
+    assert result.folder.name.startswith(str(result.details["last_session"]))
 
 
 def test_works_without_news(ingested: Path) -> None:
@@ -168,19 +150,14 @@ def die_at(point: failpoints.Point, run_it: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("point", ["before_write", "before_rename", "after_rename"])
-def test_a_killed_run_is_made_good_by_the_next(ingested: Path, tmp_path: Path, point: failpoints.Point) -> None:
-    elsewhere = tmp_path / "undisturbed"
-    shutil.copytree(ingested, elsewhere, symlinks=True)
-    undisturbed = stage.build_features(settings(elsewhere), MemoryTracker())
+def test_a_killed_run_is_made_good_by_the_next(done: Done, ingested: Path, point: failpoints.Point) -> None:
     die_at(point, lambda: stage.build_features(settings(ingested), MemoryTracker()))
     processed = ingested / "data/processed"
     assert not (processed / "latest").exists(), "nothing is published by half"
     result = stage.build_features(settings(ingested), MemoryTracker())
     assert result.status == ("already_made" if point == "after_rename" else "made")
-    assert result.artifacts["features"].sha256 == undisturbed.artifacts["features"].sha256
-    assert {path.name for path in processed.iterdir()} == {
-        path.name for path in (elsewhere / "data/processed").iterdir()
-    }
+    assert result.artifacts["features"].sha256 == done.result.artifacts["features"].sha256
+    assert {path.name for path in processed.iterdir()} == {path.name for path in done.result.folder.parent.iterdir()}
 
 
 def test_broken_features_are_not_published(ingested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,94 +207,3 @@ def test_command_line_prints_its_result_last(ingested: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     result = json.loads(ended.stdout.splitlines()[-1])
     assert Path(result["artifacts"]["features"]["path"]).name == "processed_data_with_features.csv"
-
-
-def with_bars(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], None]:
-    """Lay changed bars in place of the good ones, unchecked."""
-
-    def damage(workspace: Path) -> None:
-        folder = workspace / "data/raw/one/bars"
-        changed = change(pd.read_parquet(folder / "2018.parquet"))
-        changed.to_parquet(folder / "2018.parquet", index=False)
-
-    return damage
-
-
-def empty_file(workspace: Path) -> None:
-    (workspace / "data/raw/one/bars/2018.parquet").write_bytes(b"")
-
-
-def no_bars(workspace: Path) -> None:
-    shutil.rmtree(workspace / "data/raw/one/bars")
-
-
-def no_news_file(workspace: Path) -> None:
-    (workspace / "data/raw/one/news.parquet").unlink()
-
-
-def set_nan(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    frame.loc[5, column] = np.nan
-    return frame
-
-
-BAD_BARS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "missing file": (no_bars, "holds no bars"),
-    "missing news": (no_news_file, "news.parquet does not exist"),
-    "empty file": (empty_file, "is not a Parquet file"),
-    "no rows": (with_bars(lambda frame: frame.iloc[:0]), "no rows"),
-    "wrong columns": (with_bars(lambda frame: frame.drop(columns="adjusted_close")), "no column adjusted_close"),
-    "NaN adjusted close": (with_bars(lambda frame: set_nan(frame, "adjusted_close")), "missing adjusted_close"),
-    "NaN close": (with_bars(lambda frame: set_nan(frame, "close")), "close of CCC on 2018-01-03 is nan"),
-    "NaN high": (with_bars(lambda frame: set_nan(frame, "high")), "high of CCC on 2018-01-03 is nan"),
-    "duplicated dates": (with_bars(lambda frame: pd.concat([frame, frame.tail(1)])), "duplicated row"),
-    "unordered dates": (with_bars(lambda frame: frame.iloc[::-1]), "row out of order"),
-    "missing row": (with_bars(lambda frame: frame.drop(index=100)), "BBB has no bar on 2018-02-20"),
-}
-
-
-def last_line(capsys: pytest.CaptureFixture[str]) -> str:
-    captured = capsys.readouterr()
-    assert captured.out == "", "no result is printed"
-    return captured.err.splitlines()[-1]
-
-
-@pytest.mark.parametrize(("damage", "message"), BAD_BARS.values(), ids=BAD_BARS.keys())
-def test_bad_bars_end_in_one_clear_line(
-    ingested: Path, damage: Callable[[Path], None], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    damage(ingested)
-    assert run(ingested) == DataError.exit_code
-    assert message in last_line(capsys)
-    assert not list((ingested / "data/processed").glob("*")) or not (ingested / "data/processed/latest").exists()
-
-
-BAD_SETTINGS = {
-    "unknown indicator": ("indicators=[macd,rsi_31]", 2, "rsi_31"),
-    "indicator named twice": ("indicators=[macd,macd]", 2, "twice"),
-    "unknown key": ("indicatoren=[macd]", 2, "indicatoren: unknown key"),
-    "out of range": ("turbulence_window_sessions=5", 2, "turbulence_window_sessions=5"),
-    "unknown format": ("output_format=xlsx", 2, "output_format='xlsx'"),
-    "unknown time zone": ("exchange_timezone=Mars/Olympus", 2, "IANA"),
-    "unknown ticker": ("tickers=[AAA,ZZZ]", 3, "unknown ticker ZZZ; allowed: AAA, BBB, CCC"),
-    "window without data": ("first_session='2031-01-01'", 3, "between 2031-01-01 and 2018-07-23"),
-    "too short for the warm-up": ("last_session='2018-02-01'", 3, "more than 61"),
-}
-
-
-@pytest.mark.parametrize(("override", "code", "message"), BAD_SETTINGS.values(), ids=BAD_SETTINGS.keys())
-def test_bad_settings_end_in_one_clear_line(
-    ingested: Path, override: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(ingested, override) == code
-    assert message in last_line(capsys)
-
-
-def test_unknown_indicator_in_a_yaml_file_names_the_file(
-    ingested: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text("indicators: [macd, moon_phase]\n")
-    assert run(ingested, flags=("--global_config_path", str(path))) == 2
-    line = last_line(capsys)
-    assert "moon_phase" in line
-    assert "mine.yaml" in line
