@@ -56,7 +56,7 @@ class Sb3Agent:
             log_interval=_log_interval(model),
             reset_num_timesteps=model.num_timesteps == 0,
         )
-        model.logger.dump(model.num_timesteps)  # the last update's losses
+        model.dump_logs()  # the last update's losses
         return int(model.num_timesteps)
 
     def is_finite(self) -> bool:

@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from MLOps.errors import DataError
 from MLOps.inference.model_folder import Normalisation
 from MLOps.inference.observation import Normaliser
 from MLOps.market.panel import MarketPanel
@@ -99,9 +100,16 @@ def make_environment(
         Account, costs and scales.
     normalisation : Normalisation
         Fitted on the training window, whichever window is played.
+
+    Raises
+    ------
+    DataError
+        If the window has fewer than two sessions.
     """
     from MLOps.vendors.finrl import FinrlEngine  # the one engine so far; settings.engine chooses once there are two
 
+    if len(panel.dates) < 2:
+        raise DataError(f"a window of {len(panel.dates)} session", "at least 2", "split.minimum_train_sessions")
     assert settings.engine == "finrl"
     assert panel.feature_names == settings.feature_names, (panel.feature_names, settings.feature_names)
     return StockTradingEnvironment(FinrlEngine(panel, settings), len(panel.tickers), normalisation)

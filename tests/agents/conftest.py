@@ -1,0 +1,85 @@
+"""A small market, and every agent of config/rl_agents with a budget that a test can afford."""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+
+from MLOps.agents.agent import Agent
+from MLOps.agents.factory import make_agent
+from MLOps.environments.stock_trading import make_environment
+from MLOps.inference.model_folder import Normalisation
+from MLOps.inference.observation import fit_normalisation
+from MLOps.market.panel import MarketPanel
+from MLOps.settings.compose import SettingsFile, compose_settings
+from MLOps.settings.project import project_root
+from MLOps.settings.training import TrainRlAgentSettings
+
+_SMALL = {
+    "ppo": ["n_steps=32", "batch_size=16", "n_epochs=2"],
+    "a2c": ["n_steps=8"],
+    "ddpg": ["learning_starts=20", "batch_size=16", "buffer_size=100"],
+    "td3": ["learning_starts=20", "batch_size=16", "buffer_size=100"],
+    "sac": ["learning_starts=20", "batch_size=16", "buffer_size=100"],
+    "elegantrl_ppo": ["horizon_len=32", "batch_size=16", "repeat_times=1"],
+    "elegantrl_ddpg": ["horizon_len=32", "batch_size=16", "buffer_size=100", "warmup_steps=40"],
+}
+AGENTS = tuple(_SMALL)
+
+
+@pytest.fixture(params=AGENTS)
+def agent_name(request: pytest.FixtureRequest) -> str:
+    """Each agent in turn: the start of its file's name in config/rl_agents."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def panel() -> MarketPanel:
+    """61 sessions of two tickers with two indicators."""
+    generator = np.random.default_rng(11)
+    return MarketPanel(
+        dates=np.datetime64("2020-01-01", "D") + np.arange(61),
+        tickers=("AA", "BB"),
+        close=50 * np.exp(np.cumsum(generator.normal(0, 0.02, (61, 2)), axis=0)),
+        features=generator.normal(size=(61, 2, 2)),
+        feature_names=("macd", "rsi_30"),
+        turbulence=generator.uniform(0, 10, 61),
+    )
+
+
+@pytest.fixture(scope="session")
+def normalisation(panel: MarketPanel) -> Normalisation:
+    return fit_normalisation(panel, 1_000_000, 10)
+
+
+@pytest.fixture(scope="session")
+def make_settings() -> Callable[..., TrainRlAgentSettings]:
+    """``make_settings("ppo", "agent.network.hidden_sizes=[8]")``."""
+
+    @cache
+    def make(name: str, *overrides: str) -> TrainRlAgentSettings:
+        file = project_root() / "config" / "rl_agents" / f"{name}_stocktrading_params.yaml"
+        small = [f"agent.hyperparameters.{text}" for text in _SMALL[name]]
+        shared = ["agent.network.hidden_sizes=[16,8]", "environment.indicators=[macd,rsi_30]"]
+        return compose_settings(
+            TrainRlAgentSettings,
+            "train_rl_agent",
+            [*shared, *small, *overrides],
+            [SettingsFile(file, "agent", replaces=True)],
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_small_agent(
+    panel: MarketPanel, normalisation: Normalisation, make_settings: Callable[..., TrainRlAgentSettings]
+) -> Callable[..., Agent]:
+    """``make_small_agent("ppo", seed=3)``: an untrained agent on the small market."""
+
+    def make(name: str, *overrides: str, seed: int = 3) -> Agent:
+        settings = make_settings(name, *overrides)
+        return make_agent(settings.agent, make_environment(panel, settings.environment, normalisation), seed)
+
+    return make
