@@ -1,9 +1,10 @@
-"""Daily bars: their contract, how they lie on disk, and their adjusted form.
+"""Daily bars: their contract, and how they lie on disk.
 
 A row is what one ticker did in one exchange session. Raw prices are those that were traded;
 `adjusted_close` is scaled back for the splits and dividends known when the data was fetched, so that
-its returns are total returns. The scale of the past changes with every later dividend, its returns
-do not: use ratios of adjusted prices, never their level.
+its returns are total returns. (Some sources give prices that are scaled for splits as raw ones; their
+split ratios are 1.) The scale of the past changes with every later dividend, its returns
+do not: use ratios of adjusted closes, never their level (see adjustment.py).
 """
 
 from collections.abc import Sequence
@@ -170,33 +171,3 @@ def select_sessions(bars: pd.DataFrame, start: date | None, end: date, place: st
         held = f"{days.min()} to {days.max()}" if len(bars) else "no bar at all"
         raise DataError(f"{place}: no bar from {start or 'the beginning'} to {end}", held, "data.start or data.as_of")
     return window.reset_index(drop=True)
-
-
-def adjusted(bars: pd.DataFrame) -> pd.DataFrame:
-    """Open, high, low, close and volume on one scale, free of jumps from splits and dividends.
-
-    Prices are multiplied by ``adjusted_close / close`` of their row. Volume is in the shares of the last
-    bar: multiplied by the splits after its session; cash dividends leave it as it is. Where
-    only the close is known, the other columns are NaN.
-
-    Returns
-    -------
-    DataFrame
-        Columns timestamp, session, ticker, open, high, low, close, volume, is_close_only; one row a
-        bar, in the same order.
-    """
-    result = bars[["timestamp", "session", "ticker"]].copy()
-    factor = bars["adjusted_close"] / bars["close"]
-    for name in ("open", "high", "low"):
-        result[name] = bars[name] * factor
-    result["close"] = bars["adjusted_close"]
-    result["volume"] = bars["volume"] * _splits_after(bars)
-    result["is_close_only"] = bars["is_close_only"]
-    return result
-
-
-def _splits_after(bars: pd.DataFrame) -> pd.Series:
-    """Product of the split ratios later than each row, within its ticker."""
-    backwards = bars["split_ratio"][::-1]
-    inclusive = backwards.groupby(bars["ticker"][::-1]).cumprod()[::-1]
-    return inclusive / bars["split_ratio"]

@@ -157,11 +157,11 @@ def _config(workspace: Path, settings: VersioningSettings) -> str:
 
 @contextmanager
 def _told_in_one_line(settings: VersioningSettings) -> Iterator[None]:
-    """DVC's many errors of transfer as one of ours; a full disk stays what it is."""
-    from dvc.exceptions import DvcException
-
+    """The errors of DVC and of each kind of remote as one of ours; what the disk says stays what it is."""
     try:
         yield
-    except DvcException as error:
+    except OSError:
+        raise
+    except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise SourceUnavailableError(f"DVC remote {settings.remote}: {text}", mend=_MEND) from error

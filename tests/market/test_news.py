@@ -1,0 +1,61 @@
+"""The news contract, and when an article was known."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from MLOps.errors import DataError
+from MLOps.market.news import as_news, known_at, no_news, read_news, write_news
+
+
+@pytest.fixture
+def articles() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "published_at": pd.to_datetime(["2020-01-03 15:30", "2020-01-02"], utc=True, format="ISO8601"),
+            "is_date_only": [False, True],
+            "title": ["Late", None],
+            "text": ["b", "a"],
+            "source": "paper",
+            "article_id": ["2", "1"],
+        }
+    )
+
+
+def test_news_come_back_as_they_were_written(articles: pd.DataFrame, tmp_path: Path) -> None:
+    news = as_news(articles)
+    write_news(news, tmp_path / "news.parquet")
+    pd.testing.assert_frame_equal(read_news(tmp_path / "news.parquet"), news)
+    assert list(news["article_id"]) == ["1", "2"]
+    assert news["title"].iloc[0] == ""
+
+
+def test_no_news_can_be_written_and_read(tmp_path: Path) -> None:
+    write_news(no_news(), tmp_path / "news.parquet")
+    assert read_news(tmp_path / "news.parquet").empty
+
+
+def test_an_article_of_a_day_is_known_when_that_day_is_over_everywhere(articles: pd.DataFrame) -> None:
+    known = known_at(as_news(articles))
+    assert [f"{instant:%Y-%m-%d %H:%M}" for instant in known] == ["2020-01-03 12:00", "2020-01-03 15:30"]
+
+
+def test_the_last_version_of_an_article_stays(articles: pd.DataFrame) -> None:
+    news = as_news(pd.concat([articles, articles.assign(text="corrected")]))
+    assert list(news["text"]) == ["corrected", "corrected"]
+
+
+def test_missing_column_and_missing_time_are_told(articles: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="no column source"):
+        as_news(articles.drop(columns="source"))
+    with pytest.raises(DataError, match="1 articles without published_at"):
+        as_news(articles.assign(published_at=articles["published_at"].where(articles.index == 0)))
+
+
+def test_missing_and_broken_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        read_news(tmp_path / "news.parquet")
+    (tmp_path / "news.parquet").write_bytes(b"no parquet")
+    with pytest.raises(DataError, match="is not a Parquet file"):
+        read_news(tmp_path / "news.parquet")

