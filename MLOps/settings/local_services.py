@@ -1,0 +1,26 @@
+"""Settings of the services that `make up` starts on this machine."""
+
+from pydantic import Field
+
+from MLOps.settings.base import Settings, StageSettings
+
+
+class ServiceSettings(Settings):
+    """How Airflow and the MLflow server are run."""
+
+    airflow_user: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name to log in to Airflow with.")
+    airflow_parallelism: int = Field(ge=1, le=64, description="Tasks that Airflow runs at a time.")
+    scheduler_idle_sleep_seconds: float = Field(
+        gt=0, le=60, description="Pause of an idle scheduler; most of what a task costs beside its own time."
+    )
+    dag_refresh_seconds: int = Field(ge=1, le=3600, description="How often Airflow reads the DAG files again.")
+    start_timeout_seconds: int = Field(ge=1, le=3600, description="How long a service may take to come up.")
+    stop_timeout_seconds: int = Field(
+        ge=1, le=600, description="How long a service may take to end before a kill."
+    )
+
+
+class LocalServicesSettings(StageSettings):
+    """Settings of start_services, stop_services and run_demo."""
+
+    services: ServiceSettings = Field(description="The services.")

@@ -1,0 +1,32 @@
+"""End every process that start_services started, also after a crash.
+
+Run: ``python -m deployment.local_services.stop_services [key=value ...]``
+"""
+
+import sys
+from collections.abc import Sequence
+
+from deployment.local_services.processes import recorded_services, stop_service
+from deployment.local_services.start_services import read_settings, services_folder
+from MLOps.errors import PlatformError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Stop the services from the command line."""
+    try:
+        settings = read_settings(sys.argv[1:] if argv is None else argv)
+    except PlatformError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    folder = services_folder(settings)
+    records = recorded_services(folder)
+    for record in reversed(records):
+        ended = stop_service(record, folder, settings.services.stop_timeout_seconds)
+        print(f"{record.name}: {ended} process{'es' if ended != 1 else ''} ended", file=sys.stderr)  # noqa: T201
+    if not records:
+        print("no service was running", file=sys.stderr)  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The trigger form of a plan: each field's type, bounds, choices and description from the settings' models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from MLOps.settings.compose import compose_settings
+from pipelines.orchestration.chain_run import override_text
+from pipelines.orchestration.plan import Plan
+from pipelines.orchestration.settings_keys import find_field, json_schema
+
+
+@dataclass(frozen=True)
+class FormField:
+    """One field of the form.
+
+    Attributes
+    ----------
+    key : str
+        Dotted settings key.
+    default : object
+        Its value in the YAML composition, plain JSON.
+    schema : dict
+        JSON schema: type, bounds, choices.
+    description : str
+        What the setting means, from its model.
+    stages : tuple of str
+        The stages that it goes to.
+    """
+
+    key: str
+    default: Any
+    schema: dict[str, Any]
+    description: str
+    stages: tuple[str, ...]
+
+
+def form_fields(plan: Plan) -> list[FormField]:
+    """The fields of `plan`'s form, in the plan's order.
+
+    Raises
+    ------
+    SettingsError
+        If the settings of a stage do not compose.
+    """
+    composed: dict[str, dict[str, Any]] = {}
+    fields = []
+    for key in plan.form:
+        stages = tuple(plan.owners(key))
+        owner = stages[0]
+        if owner not in composed:
+            composed[owner] = compose_settings(plan.settings_type(owner), owner).model_dump(mode="json")
+        field = find_field(plan.settings_type(owner), key)
+        assert field is not None  # load_plan checked it
+        fields.append(FormField(key, _at(composed[owner], key), json_schema(field), field.description or "", stages))
+    return fields
+
+
+def overrides_of(plan: Plan, conf: Mapping[str, Any]) -> dict[str, str]:
+    """What a form was filled with, as ``key=value`` by key.
+
+    A field that was left at its default is left out: the stage's own YAML gives the value, also
+    where another choice of YAML in the same form changes it.
+    """
+    untouched = {field.key: field.default for field in form_fields(plan)}
+    return {
+        key: override_text(key, value)
+        for key, value in conf.items()
+        if key != "run_date" and not (key in untouched and untouched[key] == value)
+    }
+
+
+def _at(values: dict[str, Any], key: str) -> Any:
+    found: Any = values
+    for part in key.split("."):
+        found = found[part]
+    return found

@@ -1,0 +1,133 @@
+"""Plans: which stages make a strategy, in which order, and what each takes from an earlier one.
+
+A plan is ``config/orchestration/<name>.yaml``. It is checked whole when it is loaded, against the
+table of stages and against the settings that each stage knows, so that a mistake in it is told
+before anything runs.
+"""
+
+import importlib
+from datetime import date
+from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from MLOps.errors import SettingsError
+from MLOps.settings.base import Settings, StageSettings
+from MLOps.settings.project import project_root, readable
+from pipelines.orchestration.plan_check import faults_of
+from pipelines.orchestration.references import references
+from pipelines.orchestration.settings_keys import holds_key
+
+STAGE_TABLE = "stages"
+Override = str | int | float | bool | date | None
+
+
+class StageEntry(Settings):
+    """A stage's line in the table."""
+
+    script: Path = Field(description="Command line, relative to the project root.")
+    settings: str = Field(pattern=r"^[\w.]+:\w+$", description="Its settings model, as module:class.")
+
+    @property
+    def settings_type(self) -> type[StageSettings]:
+        """The model itself; its module is imported here."""
+        module, _, name = self.settings.partition(":")
+        model: type[StageSettings] = getattr(importlib.import_module(module), name)
+        return model
+
+
+class Step(Settings):
+    """One stage of a plan."""
+
+    stage: str = Field(description="Name of the stage in the table.")
+    overrides: dict[str, Override] = Field(
+        description="Settings of the stage; ${stage.field} takes a value from an earlier step's result."
+    )
+    timeout_minutes: float = Field(gt=0, le=1440, description="The stage is ended after this long, in minutes.")
+    retries: int = Field(ge=0, le=10, description="Further tries after a failure that may pass.")
+    retry_delay_seconds: float = Field(ge=0, le=3600, description="Wait before a further try, in seconds.")
+
+    def references(self) -> list[tuple[str, ...]]:
+        """What the overrides take from earlier steps."""
+        return [path for value in self.overrides.values() if isinstance(value, str) for path in references(value)]
+
+
+class Schedule(Settings):
+    """When a plan runs by itself; the asset or the clock, whichever comes first."""
+
+    timezone: str = Field(description="Time zone of the cron line and of the run's date.")
+    cron: str | None = Field(description="Cron line; empty means never by the clock.")
+    asset: str | None = Field(description="Asset whose update starts the plan; empty means none.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("must be an IANA time zone, such as America/New_York")
+        return name
+
+
+class Plan(Settings):
+    """A strategy's chain of stages."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the plan: the name of its file.")
+    description: str = Field(min_length=1, description="What the plan does, in one sentence.")
+    schedule: Schedule = Field(description="When it runs by itself.")
+    starts_paused: bool = Field(description="Whether a person must switch the schedule on in Airflow first.")
+    updates: str | None = Field(description="Asset that is updated when the last step made something new.")
+    steps: tuple[Step, ...] = Field(min_length=1, description="The stages, in their order.")
+    form: tuple[str, ...] = Field(description="Settings keys that the trigger form asks for.")
+    outcome: dict[str, str] = Field(description="What is told at the end: name to ${stage.field}.")
+    stages: dict[str, StageEntry] = Field(description="The table of stages.")
+
+    def settings_type(self, stage: str) -> type[StageSettings]:
+        """The settings model of one of the plan's stages."""
+        return self.stages[stage].settings_type
+
+    def owners(self, override_key: str) -> list[str]:
+        """The stages of this plan whose settings hold the key of an override."""
+        return [step.stage for step in self.steps if holds_key(self.settings_type(step.stage), override_key)]
+
+
+def load_plan(name: str, folder: Path | None = None) -> Plan:
+    """Load and check ``<folder>/<name>.yaml`` with the stage table that lies beside it.
+
+    Parameters
+    ----------
+    name : str
+        Name of the plan.
+    folder : Path, optional
+        ``config/orchestration`` by default.
+
+    Raises
+    ------
+    SettingsError
+        With every fault of the plan in one line.
+    """
+    folder = folder or project_root() / "config" / "orchestration"
+    path = folder / f"{name}.yaml"
+    if name == STAGE_TABLE or not path.is_file():
+        plans = sorted(file.stem for file in folder.glob("*.yaml") if file.stem != STAGE_TABLE)
+        raise SettingsError(f"there is no plan {name!r}", ", ".join(plans), readable(folder))
+    values = {"name": name, **_read(path), "stages": _read(folder / f"{STAGE_TABLE}.yaml")}
+    try:
+        plan = Plan.model_validate(values)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise SettingsError(" | ".join(faults), mend=readable(path)) from error
+    if faults := list(faults_of(plan)):
+        raise SettingsError(" | ".join(faults), mend=readable(path))
+    return plan
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{readable(path)} cannot be read: {error}", "a YAML file", readable(path)) from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"{readable(path)} holds {type(values).__name__}", "keys and values", readable(path))
+    return values
