@@ -70,13 +70,17 @@ test-slow: setup ## run the slow tests too: 100 random kills, the real scheduler
 	pytest -m "not gpu and not services" $(PYTEST_ARGS)
 
 .PHONY: check
-check: setup $(PRETTIER_READY) ## lint, format, types, floors of the house, YAML/JSON/Markdown format, lock against pyproject
+check: setup ## lint, format, types, floors of the house, YAML/JSON/Markdown format, lock against pyproject
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
-	$(PRETTIER) --check $(FORMATTED)
+	@$(MAKE) prettier
 	pytest -q -p no:cacheprovider tests/test_lock.py
+
+.PHONY: prettier
+prettier: $(PRETTIER_READY)
+	$(PRETTIER) --check $(FORMATTED)
 
 .PHONY: format
 format: setup $(PRETTIER_READY) ## put code, YAML, JSON and Markdown into their format
