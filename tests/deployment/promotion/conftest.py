@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +42,11 @@ class Arena:
             "bootstrap.resamples=200",
         ]
 
-    @property
+    @cached_property
     def settings(self) -> PromotionSettings:
         return compose_settings(PromotionSettings, "promote_to_paper", self.overrides)
 
-    @property
+    @cached_property
     def registry(self) -> ModelRegistry:
         return open_registry(self.settings)
 

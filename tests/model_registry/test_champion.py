@@ -1,0 +1,117 @@
+"""Nobody is champion without a passing verdict, and there is one from the start."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from MLOps.errors import RegistryError
+from MLOps.inference.policy import EqualWeightPolicy, MlpActorPolicy
+from model_registry.champion import champion_version, ensure_champion, load_champion, promote
+from model_registry.registry import CHAMPION, ModelRegistry, ModelVersion
+from model_registry.verdict import Verdict
+
+NAME = "stock_trading"
+VerdictMaker = Callable[..., Verdict]
+
+
+@pytest.fixture
+def challenger(registry: ModelRegistry, make_model: Callable[[float], Path]) -> ModelVersion:
+    """A registered model, the champion being seeded after it."""
+    version = registry.register(make_model(0.1), NAME, {})
+    ensure_champion(registry, NAME)
+    return version
+
+
+def test_without_a_champion_loading_says_what_to_run(registry: ModelRegistry) -> None:
+    with pytest.raises(RegistryError, match="has no champion; .*run run_backtest, then promote_to_paper"):
+        load_champion(registry, NAME)
+
+
+def test_first_champion_is_the_equal_weight_policy_with_a_seeding_verdict(registry: ModelRegistry) -> None:
+    first, again = ensure_champion(registry, NAME), ensure_champion(registry, NAME)
+    loaded = load_champion(registry, NAME)
+    assert first == again == loaded.version
+    assert isinstance(loaded.policy, EqualWeightPolicy)
+    (verdict,) = registry.verdicts(first)
+    assert (verdict.basis, verdict.has_passed, verdict.model_digest) == ("seeding", True, first.digest)
+    assert len(registry.versions(NAME)) == 1
+
+
+def test_seeding_that_was_cut_off_is_finished(registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(registry, "set_alias", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            ensure_champion(registry, NAME)
+    assert registry.by_alias(NAME, CHAMPION) is None
+    assert ensure_champion(registry, NAME).version == 1
+
+
+def test_alias_moved_without_a_verdict_is_refused(registry: ModelRegistry, challenger: ModelVersion) -> None:
+    registry.set_alias(NAME, CHAMPION, challenger.version)
+    for load in (load_champion, champion_version, ensure_champion):
+        with pytest.raises(RegistryError, match=r"moved to stock_trading version 1 .* no passing verdict") as refusal:
+            load(registry, NAME)
+        assert "\n" not in str(refusal.value)
+
+
+def test_rejected_verdict_is_none(
+    registry: ModelRegistry, challenger: ModelVersion, make_verdict: VerdictMaker
+) -> None:
+    registry.store_verdict(challenger, make_verdict(challenger.digest, None, passed=False))
+    registry.set_alias(NAME, CHAMPION, challenger.version)
+    with pytest.raises(RegistryError, match="no passing verdict"):
+        load_champion(registry, NAME)
+
+
+def test_promoted_model_loads_and_the_former_one_can_come_back(
+    registry: ModelRegistry, challenger: ModelVersion, make_verdict: VerdictMaker
+) -> None:
+    former = champion_version(registry, NAME)
+    verdict = make_verdict(challenger.digest, former.digest, passed=True)
+    registry.store_verdict(challenger, verdict)
+    for _ in range(2):
+        promote(registry, challenger, verdict)
+        loaded = load_champion(registry, NAME)
+        assert loaded.version == challenger
+        assert isinstance(loaded.policy, MlpActorPolicy)
+    registry.set_alias(NAME, CHAMPION, former.version)
+    assert load_champion(registry, NAME).version == former
+
+
+def test_later_rejection_does_not_unseat_the_champion(
+    registry: ModelRegistry, challenger: ModelVersion, make_verdict: VerdictMaker
+) -> None:
+    verdict = make_verdict(challenger.digest, champion_version(registry, NAME).digest, passed=True)
+    registry.store_verdict(challenger, verdict)
+    promote(registry, challenger, verdict)
+    registry.store_verdict(challenger, make_verdict(challenger.digest, "b" * 64, passed=False, key="k2"))
+    assert load_champion(registry, NAME).version == challenger
+
+
+def test_only_a_stored_passing_verdict_promotes(
+    registry: ModelRegistry, challenger: ModelVersion, make_verdict: VerdictMaker
+) -> None:
+    former = champion_version(registry, NAME)
+    passed = make_verdict(challenger.digest, former.digest, passed=True)
+    with pytest.raises(RegistryError, match="no stored passing verdict k1"):
+        promote(registry, challenger, passed)
+    rejected = make_verdict(challenger.digest, former.digest, passed=False)
+    registry.store_verdict(challenger, rejected)
+    with pytest.raises(RegistryError, match="no stored passing verdict k1"):
+        promote(registry, challenger, rejected)
+    assert champion_version(registry, NAME) == former
+
+
+def test_verdict_against_another_champion_promotes_nobody(
+    registry: ModelRegistry, challenger: ModelVersion, make_verdict: VerdictMaker
+) -> None:
+    former = champion_version(registry, NAME)
+    verdict = make_verdict(challenger.digest, "b" * 64, passed=True)
+    registry.store_verdict(challenger, verdict)
+    with pytest.raises(RegistryError, match="judged against another champion"):
+        promote(registry, challenger, verdict)
+    assert champion_version(registry, NAME) == former
