@@ -42,15 +42,15 @@ INSTALL := $(UV) pip install --python .venv/bin/python --no-config --no-deps
 
 .PHONY: demo
 demo: setup ## run the daily strategy through Airflow on real data; prints the verdict and where the report lies
-	python -m pipelines.orchestration.run_strategy full_strategy --airflow
+	python -m deployment.local_services.run_demo
 
 .PHONY: up
 up: setup ## start Airflow and the MLflow server on 127.0.0.1; prints where to look and how to log in
-	python -m deployment.local_services up
+	python -m deployment.local_services.start_services
 
 .PHONY: down
 down: ## end every process that `make up` started
-	@[[ ! -x .venv/bin/python ]] || python -m deployment.local_services down
+	@[[ ! -x .venv/bin/python ]] || python -m deployment.local_services.stop_services
 
 .PHONY: clean-runs
 clean-runs: setup ## trim old runs and reports by age and count; never touches a champion

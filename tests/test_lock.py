@@ -33,6 +33,12 @@ def test_corrected_metadata_belongs_to_the_locked_version(package: dict[str, str
     assert PINS[canonicalize_name(package["name"])] == package["version"]
 
 
+def test_every_dependency_earns_its_place_in_a_decision() -> None:
+    table = (project_root() / "MLOps/decisions/0002-dependencies.md").read_text()
+    explained = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^\| (.+?) \|", table, re.MULTILINE))))
+    assert {Requirement(text).name for text in PROJECT["project"]["dependencies"]} - explained == set()
+
+
 def test_every_pin_has_a_hash() -> None:
     blocks = re.split(r"^(?=\S)", LOCK, flags=re.MULTILINE)
     assert [block.split()[0] for block in blocks if block.strip() and "--hash=sha256:" not in block] == []
