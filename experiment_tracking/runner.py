@@ -59,7 +59,7 @@ def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int
 def read_settings(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> SettingsT:
     """The stage's settings from its command line."""
     flags = (*COMMON_FLAGS, *stage.flags)
-    arguments = _parser(stage, flags).parse_args(argv)
+    arguments = _parser(stage, flags).parse_intermixed_args(argv)
     files, overrides = [], []
     for flag in flags:
         given = getattr(arguments, flag.name)
