@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deployment.backtesting.choose_models import Contender, choose_models
+from deployment.backtesting.render_report import ReportFacts, render_report
 from experiment_tracking.runner import run_stage
-from MLOps.artifacts import Made, Output, check_unaltered, make_once, sha256_of, write_text
+from MLOps.artifacts import Made, Output, check_unaltered, make_once, read_result, sha256_of, write_text
 from MLOps.evaluation.comparison import CHAMPION, MODEL, Comparison, Scorecard, compare
-from MLOps.market.data_origin import carried_details, data_warnings, result_details
+from MLOps.market.data_warnings import data_warnings
 from MLOps.market.panel import MarketPanel, read_panel
 from MLOps.market.splits import split_sessions
-from MLOps.settings.backtest import BacktestSettings
+from MLOps.settings.backtest import BacktestSettings, BacktestTerms
 from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
 
 _LOG = logging.getLogger(__name__)
@@ -49,18 +50,17 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs={"features": features},
         label=str(panel.dates[-1]),
-        extra={name: contender.digest for name, contender in contenders.items()},
+        extra={name: f"{contender.label} {contender.digest}" for name, contender in contenders.items()},
     )
 
     def make(folder: Path, _key: str) -> Made:
         policies = {name: contender.policy for name, contender in contenders.items()}
         comparison = compare(policies, panel, window, settings.terms)
-        origin = result_details(features.parent)
-        _write(folder, comparison, settings, contenders, panel.tickers, origin, sha256_of(features))
+        _write(folder, comparison, settings.terms, _facts(features, panel, contenders))
         return Made(
             files={"returns": "returns.parquet", "performance": "performance.json", "report": "report.html"},
             metrics=_metrics(comparison.scorecard),
-            details={**carried_details(features.parent), **_details(panel, window, contenders)},
+            details=_details(panel, window, contenders),
         )
 
     return make_once(output, make, tracker)
@@ -79,33 +79,31 @@ def _window(panel: MarketPanel, settings: BacktestSettings) -> slice:
     return panel.rows_between(first, settings.window.last_date or panel.dates[-1].item())
 
 
-def _write(
-    folder: Path,
-    comparison: Comparison,
-    settings: BacktestSettings,
-    contenders: Mapping[str, Contender],
-    tickers: tuple[str, ...],
-    origin: Mapping[str, Scalar],
-    features_digest: str,
-) -> None:
-    from deployment.backtesting.render_report import ReportFacts, render_report
-
+def _write(folder: Path, comparison: Comparison, terms: BacktestTerms, facts: ReportFacts) -> None:
     comparison.returns_frame().to_parquet(folder / "returns.parquet", index=False)
     write_text(folder / "performance.json", comparison.scorecard.model_dump_json(indent=2) + "\n")
+    write_text(folder / "report.html", render_report(comparison, terms, facts))
+
+
+def _facts(features: Path, panel: MarketPanel, contenders: Mapping[str, Contender]) -> ReportFacts:
+    """What the report says of models and data; the features' own result tells where the data came from."""
+    made = read_result(features.parent)
+    details = made.details if made else {}
     sources = {
-        "Data": " ".join(str(origin[name]) for name in ("source", "origin") if origin.get(name)),
-        "Licence": str(origin.get("licence") or ""),
-        "Features": features_digest,
-        **{f"{name.capitalize()} digest": contender.digest for name, contender in contenders.items()},
+        "Data": details.get("origin"),
+        "Licence": details.get("licence"),
+        "Features": f"sha256 {sha256_of(features)}",
+        **{
+            name.capitalize(): f"{contender.label}, sha256 {contender.digest}" for name, contender in contenders.items()
+        },
     }
-    facts = ReportFacts(
+    return ReportFacts(
         model=contenders[MODEL].label,
         champion=contenders[CHAMPION].label if CHAMPION in contenders else "",
-        tickers=tickers,
-        warnings=data_warnings(origin),
-        sources={caption: text for caption, text in sources.items() if text},
+        tickers=panel.tickers,
+        warnings=data_warnings(details),
+        sources={caption: str(text) for caption, text in sources.items() if text},
     )
-    write_text(folder / "report.html", render_report(comparison, settings.terms, facts))
 
 
 def _metrics(scorecard: Scorecard) -> dict[str, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deployment.backtesting import run_backtest
 from MLOps.inference.model_folder import (
     ActionRule,
     Architecture,
@@ -17,6 +18,7 @@ from MLOps.inference.model_folder import (
     write_model,
 )
 from MLOps.market.panel import MarketPanel
+from MLOps.stage import StageResult
 
 TICKERS = ("AAA", "BBB", "CCC")
 FEATURES = "processed_data_with_features.parquet"
@@ -99,3 +101,17 @@ def arguments(workspace: Path) -> list[str]:
         "terms.baselines.random_paths=5",
         "terms.bootstrap.resamples=100",
     ]
+
+
+@pytest.fixture
+def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, StageResult | None, str]]:
+    """Runs the command line; gives its status, its result, and the last line that it told on standard error."""
+
+    def call(*more: str) -> tuple[int, StageResult | None, str]:
+        capsys.readouterr()
+        status = run_backtest.main([*arguments, *more])
+        out, err = capsys.readouterr()
+        result = StageResult.model_validate_json(out.splitlines()[-1]) if out else None
+        return status, result, err.strip().splitlines()[-1] if err.strip() else ""
+
+    return call

@@ -1,0 +1,169 @@
+"""The stage run_backtest: what it makes, from which model, and that a retry ends the same."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deployment.backtesting import run_backtest as stage
+from MLOps import failpoints
+from MLOps.evaluation.comparison import read_scorecard
+from MLOps.settings.backtest import BacktestSettings
+from MLOps.settings.compose import compose_settings
+from MLOps.settings.project import project_root
+from model_registry.champion import load_champion
+from model_registry.registry import CHALLENGER, open_registry
+
+STRATEGIES = [
+    "model",
+    "champion",
+    "equal_weight",
+    "minimum_variance",
+    "mean_variance",
+    "cash",
+    "random_same_turnover",
+]
+
+
+def digests(result):
+    return {name: artifact.sha256 for name, artifact in result.artifacts.items()}
+
+
+def register(workspace, folder, alias=CHALLENGER):
+    overrides = [f"paths.workspace={workspace}", "registry.kind=filesystem"]
+    settings = compose_settings(BacktestSettings, "run_backtest", overrides)
+    registry = open_registry(settings)
+    version = registry.register(folder, settings.registry.model_name, {})
+    registry.set_alias(version.name, alias, version.version)
+    return registry, version
+
+
+def test_the_settings_compose_with_an_honest_default():
+    terms = compose_settings(BacktestSettings, "run_backtest").terms
+    assert terms.account.execution_lag_sessions == 1
+    assert terms.bootstrap.confidence_fraction == 0.9
+
+
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_makes_returns_figures_and_a_report(run, panel):
+    status, result, _ = run("--model_path=models/untrained")
+    assert status == 0
+    returns = pd.read_parquet(result.artifacts["returns"].path)
+    assert list(returns) == ["date", *STRATEGIES]
+    assert returns["date"].to_numpy().astype("datetime64[D]").tolist() == panel.dates[-49:].tolist()
+    scorecard = read_scorecard(result.artifacts["performance"].path)
+    assert list(scorecard.strategies) == STRATEGIES
+    np.testing.assert_allclose(np.prod(1 + returns["model"]) - 1, scorecard.strategies["model"].total_return)
+    assert result.metrics["model.turnover"] == scorecard.strategies["model"].turnover > 0
+    assert result.details["first_date"] == str(panel.dates[-50])
+    assert result.details["last_date"] == str(panel.dates[-1]) == result.folder.name[:10]
+    assert "<h1>Backtest" in result.artifacts["report"].path.read_text()
+
+
+@pytest.mark.usefixtures("features_path")
+def test_takes_the_challenger_from_the_registry_unless_told_otherwise(run, workspace, make_model):
+    _, first = register(workspace, make_model(workspace / "a", seed=1))
+    _, second = register(workspace, make_model(workspace / "b", seed=2))
+    _, by_alias, _ = run()
+    _, by_number, _ = run(f"--model_version={first.version}")
+    assert (by_alias.details["model_version"], by_alias.details["model_digest"]) == (second.version, second.digest)
+    assert (by_number.details["model_version"], by_number.details["model_digest"]) == (first.version, first.digest)
+
+
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_the_first_champion_is_equal_weight(run):
+    _, result, _ = run("--model_path=models/untrained")
+    returns = pd.read_parquet(result.artifacts["returns"].path)
+    np.testing.assert_array_equal(returns["champion"], returns["equal_weight"])
+
+
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_runs_without_a_registry_where_no_champion_is_asked_for(run, workspace):
+    _, result, _ = run("--model_path=models/untrained", "compare_with_champion=false")
+    assert "champion" not in pd.read_parquet(result.artifacts["returns"].path)
+    assert "champion_digest" not in result.details
+    assert not (workspace / "models" / "registry").exists()
+
+
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_another_window_is_traded_where_dates_are_given(run):
+    _, result, _ = run("--model_path=models/untrained", "window.first_date=2021-06-15", "window.last_date=2021-07-14")
+    assert (result.details["first_date"], result.details["last_date"]) == ("2021-06-15", "2021-07-14")
+
+
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_the_same_run_again_finds_itself_made(run):
+    first, again = (run("--model_path=models/untrained")[1] for _ in range(2))
+    assert (first.status, again.status) == ("made", "already_made")
+    assert digests(first) == digests(again)
+
+
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_the_same_settings_make_the_same_files(run, workspace):
+    first = run("--model_path=models/untrained")[1]
+    (workspace / "reports" / "backtests" / "latest" / "returns.parquet").unlink()
+    again = run("--model_path=models/untrained")[1]
+    assert again.status == "made"
+    assert digests(first) == digests(again)
+
+
+@pytest.mark.usefixtures("features_path")
+def test_another_champion_makes_another_backtest(run, workspace, make_model):
+    register(workspace, make_model(workspace / "a", seed=1))
+    first = run()[1]
+    registry, other = register(workspace, make_model(workspace / "b", seed=2), alias="other")
+    version = load_champion(registry, other.name).version
+    registry.store_verdict(other, registry.verdicts(version)[0].model_copy(update={"model_digest": other.digest}))
+    registry.set_alias(other.name, "champion", other.version)
+    second = run()[1]
+    assert first.key != second.key
+    assert second.details["champion_digest"] == other.digest
+
+
+@pytest.mark.parametrize("point", ["before_write", "before_rename", "after_rename", "before_tracking"])
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_killed_at_any_point_it_ends_the_same(run, arguments, workspace, point):
+    expected = digests(run("--model_path=models/untrained", f"paths.workspace={workspace}")[1])
+    for folder in (workspace / "reports", workspace / "models" / "registry"):
+        subprocess.run(["rm", "-r", folder], check=True)
+    tracked = point == "before_tracking"
+    child = os.fork()
+    if child == 0:
+        failpoints.arm(point, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        stage.main([*arguments, "--model_path=models/untrained", f"tracking.enabled={str(tracked).lower()}"])
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert (workspace / "reports" / "backtests" / "latest").exists() == (point == "before_tracking")
+    status, result, _ = run("--model_path=models/untrained")
+    assert status == 0
+    assert digests(result) == expected
+    assert not list((workspace / "reports" / "backtests").glob(".*"))
+
+
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_figures_and_report_are_kept_in_mlflow(run, tracked_workspace):
+    from mlflow import MlflowClient
+
+    status, result, _ = run("--model_path=models/untrained", "tracking.enabled=true", "registry.kind=mlflow")
+    assert status == 0
+    client = MlflowClient(f"sqlite:///{tracked_workspace / 'mlruns.db'}")
+    experiment = client.get_experiment_by_name("trading-agents")
+    (found,) = client.search_runs([experiment.experiment_id], "tags.stage = 'run_backtest'")
+    assert found.data.metrics["model.sharpe"] == pytest.approx(result.metrics["model.sharpe"])
+    assert "outputs/report.html" in {file.path for file in client.list_artifacts(found.info.run_id, "outputs")}
+
+
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_the_command_line_tells_its_result_in_one_line(arguments):
+    script = project_root() / "deployment" / "backtesting" / "run_backtest.py"
+    command = [sys.executable, script, *arguments, "--model_path=models/untrained"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = json.loads(done.stdout)
+    assert result["stage"] == "run_backtest"
+    assert Path(result["artifacts"]["report"]["path"]).is_file()

@@ -1,0 +1,24 @@
+"""What a report must say of its data."""
+
+import pytest
+
+from MLOps.market.data_warnings import data_warnings
+
+
+def test_tells_a_replay_first_and_then_what_the_source_warned_of():
+    details = {"is_replay": True, "as_of": "2022-12-30", "warnings": "Survivorship: winners. | General news."}
+    first, *others = data_warnings(details)
+    assert first.startswith("REPLAY")
+    assert "2022-12-30" in first
+    assert others == ["Survivorship: winners.", "General news."]
+
+
+def test_tells_close_only_data_once():
+    dropped = {"dropped_indicators": "cci_30,dx_30"}
+    assert data_warnings(dropped) == ("Close-only: without high and low there is no cci_30, dx_30.",)
+    assert data_warnings(dropped | {"warnings": "Close-only: no highs."}) == ("Close-only: no highs.",)
+
+
+@pytest.mark.parametrize("details", [{}, {"warnings": "", "is_replay": False, "dropped_indicators": ""}])
+def test_says_nothing_where_nothing_limits(details):
+    assert data_warnings(details) == ()
