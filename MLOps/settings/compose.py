@@ -8,10 +8,10 @@ once, each with its value, what is allowed, and the file or override it came fro
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from MLOps.errors import SettingsError
 from MLOps.settings.project import project_root, readable
@@ -226,27 +226,42 @@ def _is_group(key: str, value: Any) -> bool:
 
 def _fault(settings_type: type[BaseModel], fault: Any, layers: Sequence[_Layer]) -> str:
     """One fault in one clause: what was given, what is allowed, where to mend it."""
-    place = [str(part) for part in fault["loc"]]
-    key = ".".join(place)
+    key, allowed = _locate(settings_type, fault["loc"])
     if fault["type"] == "extra_forbidden":
-        allowed = ", ".join(_fields_at(settings_type, fault["loc"][:-1]))
-        text = f"{key}: unknown key" + (f"; allowed: {allowed}" if allowed else "")
+        text = f"{key}: unknown key" + (f"; allowed: {', '.join(allowed)}" if allowed else "")
     elif fault["type"] == "missing":
         text = f"{key}: is missing"
+    elif isinstance(fault["input"], dict):
+        text = f"{key}: {fault['msg']}"
     else:
         text = f"{key}={fault['input']!r}: {fault['msg']}"
     return f"{text}; mend: {_origin(key, layers)}"
 
 
-def _fields_at(settings_type: type[BaseModel], place: Sequence[int | str]) -> list[str]:
-    """Names of the fields that the model at `place` knows; empty if `place` leads through a union."""
-    model: Any = settings_type
+def _locate(settings_type: type[BaseModel], place: Sequence[int | str]) -> tuple[str, list[str]]:
+    """The key as its author wrote it, a union's tags left out, and the fields of the model that it belongs to."""
+    names: list[str] = []
+    allowed: list[str] = []
+    kind: Any = settings_type
     for part in place:
-        info = model.model_fields.get(part) if isinstance(part, str) else None
-        model = info.annotation if info else None
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-    return list(model.model_fields)
+        if part in (members := _tagged_members(kind)):
+            kind = members[part]
+            continue
+        names.append(str(part))
+        fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+        allowed = list(fields)
+        kind = fields[part].annotation if part in fields else None
+    return ".".join(names), allowed
+
+
+def _tagged_members(annotation: Any) -> dict[int | str, Any]:
+    """The models of a discriminated union, by tag."""
+    return {
+        mark.tag: get_args(member)[0]
+        for member in get_args(annotation)
+        for mark in getattr(member, "__metadata__", ())
+        if isinstance(mark, Tag)
+    }
 
 
 def _origin(key: str, layers: Sequence[_Layer]) -> str:

@@ -29,8 +29,8 @@ class CheckpointStore:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint by `state` (tensors and plain values), whole or not at all."""
-        with written_whole(self._folder / _FILE) as temporary:
-            torch.save({"versions": _versions(), "state": state}, temporary)
+        with written_whole(self._folder / _FILE) as temporary, temporary.open("wb") as stream:
+            torch.save({"versions": _versions(), "state": state}, stream)
 
     def load(self) -> dict[str, Any] | None:
         """The last state; None if there is none that this environment can continue bit for bit."""

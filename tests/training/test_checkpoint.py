@@ -1,6 +1,7 @@
 """A checkpoint comes back as it was, or not at all."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -57,8 +58,8 @@ def test_an_interrupted_write_leaves_the_last_checkpoint(tmp_path: Path, monkeyp
     store = CheckpointStore(tmp_path / "key")
     store.save({"timesteps": 1})
 
-    def half_written(_content: object, path: Path) -> None:
-        path.write_bytes(b"half")
+    def half_written(_content: object, stream: BinaryIO) -> None:
+        stream.write(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoint.torch, "save", half_written)

@@ -1,0 +1,247 @@
+"""The stage: from features to a registered model, once, the same bytes, whatever kills it on the way."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiment_tracking.runner import read_settings
+from MLOps import failpoints
+from MLOps.inference.model_folder import MlpActorCard, model_digest, read_card
+from MLOps.inference.policy import load_policy
+from MLOps.market.panel import read_panel
+from MLOps.settings.project import project_root
+from MLOps.settings.training import TrainRlAgentSettings
+from MLOps.stage import MemoryTracker, StageResult
+from MLOps.training.progress import Progress
+from model_registry.registry import CHALLENGER, open_registry
+from pipelines.rl_agent import train_rl_agent as stage
+
+CommandLine = Callable[..., list[str]]
+PPO = project_root() / "config" / "rl_agents" / "ppo_stocktrading_params.yaml"
+GLOBAL = project_root() / "config" / "common" / "global_vars.yaml"
+
+
+@dataclass(frozen=True)
+class Done:
+    workspace: Path
+    settings: TrainRlAgentSettings
+    tracker: MemoryTracker
+    result: StageResult
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, lay_down: Callable[[Path], Path], command_line: CommandLine) -> Done:
+    """A run that nothing disturbed; its workspace is only read."""
+    workspace = lay_down(tmp_path_factory.mktemp("done"))
+    settings = read_settings(stage.STAGE, command_line(workspace))
+    tracker = MemoryTracker(run_id="run-1")
+    return Done(workspace, settings, tracker, stage.train_rl_agent(settings, tracker))
+
+
+def run(argv: list[str], capsys: pytest.CaptureFixture[str]) -> StageResult:
+    """Through the command line; the last line of standard output is the result."""
+    assert stage.main(argv) == 0
+    return StageResult.model_validate_json(capsys.readouterr().out.splitlines()[-1])
+
+
+def digest_of(result: StageResult) -> str:
+    return model_digest(result.artifacts["model"].path)
+
+
+def test_makes_a_model_that_acts_on_the_data(done: Done) -> None:
+    folder = done.result.artifacts["model"].path
+    assert sorted(file.name for file in folder.iterdir()) == ["model.json", "policy.safetensors"]
+    assert [file.name for file in (done.result.folder / "export").iterdir()] == ["sb3_ppo.zip"]
+    assert done.result.folder.name == f"2021-05-07-{done.result.key}"
+    policy = load_policy(folder, str(done.result.details["model_digest"]))
+    panel = read_panel(done.workspace / "data/processed/processed_data_with_features.parquet", policy.indicators)
+    policy.check(panel)
+    assert np.isfinite(policy.orders(panel, 80, 1_000_000, np.zeros(2))).all()
+
+
+def test_the_card_tells_how_it_was_made_and_nothing_that_varies(done: Done) -> None:
+    card = read_card(done.result.artifacts["model"].path)
+    assert isinstance(card, MlpActorCard)
+    assert card.provenance["features_sha256"] == done.result.inputs["features"]
+    assert (card.provenance["library"], card.provenance["algorithm"], card.provenance["seed"]) == ("sb3", "ppo", 42)
+    assert card.provenance["timesteps"] == 128 == done.result.metrics["timesteps"]
+    dates = [str(day) for window in card.windows.values() for day in (window.first, window.last)]
+    assert dates == ["2021-01-04", "2021-03-26", "2021-03-29", "2021-04-16", "2021-04-19", "2021-05-07"]
+    text = (done.result.artifacts["model"].path / "model.json").read_text()
+    assert str(done.workspace) not in text
+    assert "run-1" not in text
+
+
+def test_normalisation_knows_the_training_window_alone(done: Done) -> None:
+    card = read_card(done.result.artifacts["model"].path)
+    assert isinstance(card, MlpActorCard)
+    panel = read_panel(done.workspace / "data/processed/processed_data_with_features.parquet", ("macd", "rsi_30"))
+    np.testing.assert_allclose(card.normalisation.mean[1:3], panel.close[:60].mean(axis=0))
+    np.testing.assert_allclose(card.normalisation.scale[5:7], panel.features[:60, :, 0].std(axis=0))
+
+
+def test_reports_curves_and_figures(done: Done) -> None:
+    curves = done.tracker.curves
+    assert {"episode_reward", "episode_length", "train/value_loss", "train/explained_variance"} <= curves.keys()
+    assert [value for _, value in curves["episode_length"]][-1] == 59
+    steps = [step for step, _ in curves["train/value_loss"]]
+    assert steps == sorted(set(steps))
+    assert {"validation_total_return", "validation_max_drawdown", "validation_equal_weight_total_return"} <= set(
+        done.result.metrics
+    )
+    assert [folder for _, folder in done.tracker.artifact_paths] == ["export"]
+
+
+def test_registers_the_model_as_challenger(done: Done) -> None:
+    version = open_registry(done.settings).by_alias("stock_trading", CHALLENGER)
+    assert version is not None
+    assert (version.version, version.digest, version.run_id) == (1, digest_of(done.result), "run-1")
+    assert version.tags["agent"] == "sb3/ppo"
+    assert done.result.details["model_version"] == 1
+
+
+def test_the_second_run_finds_its_model_and_its_version(done: Done) -> None:
+    second = stage.train_rl_agent(done.settings, MemoryTracker())
+    assert (second.status, second.artifacts) == ("already_made", done.result.artifacts)
+    assert second.details == done.result.details
+    assert len(open_registry(done.settings).versions("stock_trading")) == 1
+
+
+def test_same_settings_data_and_seed_give_the_same_digest_and_metrics(
+    done: Done, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = run(command_line(prepared, "training.checkpoint_every_timesteps=1000000"), capsys)
+    assert (second.status, second.key) == ("made", done.result.key)
+    assert second.artifacts["model"].sha256 == done.result.artifacts["model"].sha256
+    assert second.metrics == done.result.metrics
+
+
+def test_the_command_line_that_its_users_know(
+    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [
+        *("--global_config_path", str(GLOBAL), "--agent_params_path", str(PPO)),
+        *("--processed_data_filename", "processed_data_with_features.csv", "--output_model_dir", "mine"),
+        *command_line(prepared, "training.total_timesteps=32", "training.register_model=false"),
+    ]
+    result = run(argv, capsys)
+    assert result.folder.parent == prepared / "mine"
+    assert "model_version" not in result.details
+
+
+def test_an_agent_file_replaces_the_whole_section(
+    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(PPO.with_name("a2c_stocktrading_params.yaml"))
+    overrides = [text for text in command_line(prepared) if "batch_size" not in text and "n_epochs" not in text]
+    assert run(["--agent_params_path", file, *overrides], capsys).details["agent"] == "sb3/a2c"
+
+
+def die(run_it: Callable[[], object], prepare: Callable[[], None]) -> None:
+    """Let a copy of this process work, and kill it where `prepare` arranged it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            prepare()
+            run_it()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+
+def kill_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("point", ["before_write", "before_rename", "after_rename", "after_registration"])
+def test_killed_at_a_named_point_and_run_again_ends_as_an_undisturbed_run(
+    point: failpoints.Point,
+    done: Done,
+    prepared: Path,
+    command_line: CommandLine,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    argv = command_line(prepared)
+    die(lambda: stage.main(argv), lambda: failpoints.arm(point, kill_this_process))
+    result = run(argv, capsys)
+    assert result.artifacts["model"].sha256 == done.result.artifacts["model"].sha256
+    assert result.metrics == done.result.metrics
+    registry = open_registry(read_settings(stage.STAGE, argv))
+    assert [version.digest for version in registry.versions("stock_trading")] == [digest_of(done.result)]
+    assert registry.aliases("stock_trading") == {CHALLENGER: 1}
+    assert sorted(path.name for path in (prepared / "models").iterdir()) == sorted(
+        [".checkpoints", result.folder.name, "latest", "registry"]
+    )
+    assert list((prepared / "models" / ".checkpoints").iterdir()) == []
+
+
+def test_killed_while_training_and_run_again_resumes_to_the_same_digest(
+    done: Done, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def die_at_step_100() -> None:
+        Progress.reach = lambda _self, timesteps: kill_this_process() if timesteps == 100 else None
+
+    argv = command_line(prepared, "--resume")
+    die(lambda: stage.main(argv), die_at_step_100)
+    assert stage.main(argv) == 0
+    captured = capsys.readouterr()
+    assert "training continues from the checkpoint at timestep 96" in captured.err
+    result = StageResult.model_validate_json(captured.out.splitlines()[-1])
+    assert result.artifacts["model"].sha256 == done.result.artifacts["model"].sha256
+
+
+def test_resume_can_be_turned_off(
+    done: Done, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = command_line(prepared, "training.resume=false")
+    die(lambda: stage.main(argv), lambda: failpoints.arm("before_rename", kill_this_process))
+    assert stage.main(argv) == 0
+    captured = capsys.readouterr()
+    assert "training starts from zero" in captured.err
+    assert done.result.artifacts["model"].sha256 in captured.out
+
+
+def test_other_seed_other_version_of_the_model(
+    done: Done, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(done.workspace / "models", prepared / "models", symlinks=True)
+    result = run(command_line(prepared, "training.seed=7"), capsys)
+    assert result.details["model_version"] == 2
+    assert digest_of(result) != digest_of(done.result)
+
+
+def test_a_budget_in_episodes(prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = ("training.total_timesteps=null", "training.total_episodes=2")
+    assert run(command_line(prepared, *overrides), capsys).metrics["timesteps"] == 128  # 2 x 59, in updates of 32
+
+
+def test_sentiment_is_seen_if_wanted(
+    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(command_line(prepared, "environment.use_sentiment=true", "training.total_timesteps=32"), capsys)
+    card = read_card(result.artifacts["model"].path)
+    assert isinstance(card, MlpActorCard)
+    assert card.observation.indicators == ("macd", "rsi_30", "sentiment", "has_news")
+
+
+def test_runs_as_a_process_of_its_own(prepared: Path, command_line: CommandLine) -> None:
+    script = project_root() / "pipelines" / "rl_agent" / "train_rl_agent.py"
+    done = subprocess.run(
+        [sys.executable, str(script), *command_line(prepared, "training.total_timesteps=32")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["details"]["model_version"] == 1
+    assert "training: 32 of 32 timesteps" in done.stderr
