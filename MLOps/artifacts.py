@@ -107,7 +107,7 @@ class Output:
     extra : mapping of str to str
         Further identity that neither settings nor inputs hold, such as a resolved date.
     publish : tuple of str
-        Files that are also reachable as ``<root>/<file>``, through ``latest``.
+        Files, where the stage made them, that are also reachable as ``<root>/<file>``, through ``latest``.
     """
 
     stage: str
@@ -231,7 +231,10 @@ def _remove_abandoned(root: Path) -> None:
 def _publish(output: Output, final: Path) -> None:
     _point(output.root / "latest", final.name)
     for file in output.publish:
-        _point(output.root / file, f"latest/{file}")
+        if (final / file).exists():
+            _point(output.root / file, f"latest/{file}")
+        else:
+            (output.root / file).unlink(missing_ok=True)
 
 
 def _point(link: Path, target: str) -> None:

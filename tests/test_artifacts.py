@@ -63,6 +63,14 @@ def test_output_is_published_through_latest(output: Callable[..., Output], works
     assert (workspace / "out" / "file.txt").read_text() == "made"
 
 
+def test_file_that_the_latest_output_lacks_is_published_no_longer(
+    output: Callable[..., Output], workspace: Path
+) -> None:
+    make_once(output(), write_file, MemoryTracker())
+    make_once(output(version=2), lambda *_: Made(files={}), MemoryTracker())
+    assert not (workspace / "out" / "file.txt").is_symlink()
+
+
 def test_key_follows_inputs_settings_version_and_extra(output: Callable[..., Output], workspace: Path) -> None:
     keys = {
         make_once(output(**change), write_file, MemoryTracker()).key
