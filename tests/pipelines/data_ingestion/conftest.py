@@ -82,13 +82,12 @@ def own_bars(make_prices: Callable[..., pd.DataFrame]) -> pd.DataFrame:
 
 @pytest.fixture
 def ingest_own(ingest: Callable[..., Outcome], tmp_path: Path) -> Callable[..., Outcome]:
-    """Run the stage on a frame of own bars, written as CSV."""
+    """Run the stage on a frame of own bars, written as CSV; they end on 2018-02-28 unless `as_of` says otherwise."""
 
-    def run(bars: pd.DataFrame, *arguments: str) -> Outcome:
+    def run(bars: pd.DataFrame, *arguments: str, as_of: str = "2018-02-28") -> Outcome:
         path = tmp_path / "own.csv"
         bars.to_csv(path, index=False)
-        as_of = f"data.as_of={bars['date'].max()}"
-        return ingest("--source", "folder", "--bars_path", str(path), as_of, *arguments)
+        return ingest("--source", "folder", "--bars_path", str(path), "--as_of", as_of, *arguments)
 
     return run
 
@@ -119,7 +118,7 @@ def server() -> Iterator[LocalServer]:
     local = LocalServer("")
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+        def do_GET(self) -> None:
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             request = Request(parts.path, query, dict(self.headers))
