@@ -24,7 +24,7 @@ def challenger(registry: ModelRegistry, make_model: Callable[[float], Path]) -> 
 
 
 def test_without_a_champion_loading_says_what_to_run(registry: ModelRegistry) -> None:
-    with pytest.raises(RegistryError, match="has no champion; .*run run_backtest, then promote_to_paper"):
+    with pytest.raises(RegistryError, match=r"has no champion; .*run run_backtest, then promote_to_paper"):
         load_champion(registry, NAME)
 
 
