@@ -4,6 +4,7 @@ Every ``finrl`` import runs its whole package (4 to 10 s), so it happens inside 
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -231,11 +232,12 @@ class _YahooAnswers:
                 start=start, end=end, auto_adjust=False, actions=True, timeout=self._timeout_seconds
             )
             return history
-        except YFTickerMissingError as error:
-            raise DataError(
-                f"Yahoo has no bar of {ticker} from {start} to {end}", mend="data.tickers, data.start or data.as_of"
-            ) from error
         except (OSError, YFException) as error:
+            status = getattr(getattr(error, "response", None), "status_code", None)
+            if isinstance(error, YFTickerMissingError) or status == HTTPStatus.NOT_FOUND:
+                raise DataError(
+                    f"Yahoo has no bar of {ticker} from {start} to {end}", mend="data.tickers, data.start or data.as_of"
+                ) from error
             raise SourceUnavailableError(
                 f"Yahoo cannot be reached ({type(error).__name__})", mend="the network"
             ) from error

@@ -125,7 +125,7 @@ def _news_of(path: Path) -> pd.DataFrame:
     if "published_at" not in frame.columns:
         raise DataError(f"{path}: no column published_at", ", ".join(map(str, frame.columns)), _MEND)
     text = frame["published_at"].astype(str)
-    published = _parsed(frame, "published_at", lambda values: pd.to_datetime(values, utc=True), path)
+    published = _parsed(frame, "published_at", lambda values: pd.to_datetime(values, utc=True, format="ISO8601"), path)
     frame = frame.assign(published_at=published)
     numbers = pd.Series(range(len(frame)), index=frame.index).astype(str)
     defaults: dict[str, Any] = {"title": "", "text": "", "source": path.name, "article_id": numbers}
