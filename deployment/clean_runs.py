@@ -73,7 +73,7 @@ def clean_runs(settings: CleaningSettings, now: datetime) -> Cleaning:
     ServiceUnavailableError
         If the MLflow server does not answer; nothing is removed then.
     """
-    registry, client = open_registry(settings), _client(settings)
+    client, registry = mlflow_utils.find_client(settings), open_registry(settings)
     cleaning = plan_cleaning(settings, registry, client, now)
     if settings.dry_run:
         return cleaning
@@ -112,13 +112,6 @@ def plan_cleaning(
         )
     folders = tuple(o.folder for o in sorted(gone, key=lambda o: o.made_at))
     return Cleaning(folders, gone_versions, tuple(reversed(runs)))
-
-
-def _client(settings: CleaningSettings) -> "MlflowClient | None":
-    """A client of the tracking store; None where nothing was ever tracked."""
-    uri = mlflow_utils.tracking_uri(settings)
-    is_absent = uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
-    return None if not settings.tracking.enabled or is_absent else mlflow_utils.open_client(settings)
 
 
 def _needed(registry: ModelRegistry, versions: Collection[ModelVersion]) -> set[str]:

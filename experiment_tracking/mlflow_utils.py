@@ -56,6 +56,13 @@ def open_client(settings: StageSettings) -> "MlflowClient":
         raise _unavailable(uri, str(error)) from error
 
 
+def find_client(settings: StageSettings) -> "MlflowClient | None":
+    """A client for the settings' tracking store; None where nothing was ever tracked, and no store is made."""
+    uri = tracking_uri(settings)
+    is_absent = uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
+    return None if not settings.tracking.enabled or is_absent else open_client(settings)
+
+
 def _require_health(uri: str, timeout_seconds: int) -> None:
     try:
         with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=timeout_seconds):
