@@ -4,6 +4,12 @@ from pydantic import Field
 
 from MLOps.settings.base import Settings, StageSettings
 
+STAGE_OUTPUT_VARIABLE = "STAGE_OUTPUT_FD"
+"""Environment variable of Airflow: number of an open file that takes what stages write, in place of the task's log."""
+
+STAGE_WORKSPACE_VARIABLE = "STAGE_WORKSPACE"
+"""Environment variable of Airflow: workspace of the stages, unless a run's form gives another."""
+
 
 class ServiceSettings(Settings):
     """How Airflow and the MLflow server are run."""
@@ -15,9 +21,7 @@ class ServiceSettings(Settings):
     )
     dag_refresh_seconds: int = Field(ge=1, le=3600, description="How often Airflow reads the DAG files again.")
     start_timeout_seconds: int = Field(ge=1, le=3600, description="How long a service may take to come up.")
-    stop_timeout_seconds: int = Field(
-        ge=1, le=600, description="How long a service may take to end before a kill."
-    )
+    stop_timeout_seconds: int = Field(ge=1, le=600, description="How long a service may take to end before a kill.")
 
 
 class LocalServicesSettings(StageSettings):

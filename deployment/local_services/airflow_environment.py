@@ -6,7 +6,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from MLOps.settings.local_services import LocalServicesSettings
+from MLOps.settings.local_services import STAGE_WORKSPACE_VARIABLE, LocalServicesSettings
 from MLOps.settings.project import project_root
 
 _PASSWORDS = "passwords.json"
@@ -28,6 +28,7 @@ def airflow_environment(settings: LocalServicesSettings) -> dict[str, str]:
     secret, passwords = _secrets(home, services.airflow_user)
     url = airflow_url(settings)
     own = {
+        STAGE_WORKSPACE_VARIABLE: settings.paths.workspace,
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__DAGS_FOLDER": project_root() / "dags",
         "AIRFLOW__CORE__LOAD_EXAMPLES": False,

@@ -20,9 +20,10 @@ from pathlib import Path
 import yaml
 
 from deployment.local_services.airflow_environment import airflow_environment, airflow_home
+from deployment.local_services.service_table import airflow_command
 from deployment.local_services.start_services import prepare_database, read_settings
 from MLOps.errors import PlatformError, SettingsError
-from MLOps.settings.local_services import LocalServicesSettings
+from MLOps.settings.local_services import STAGE_OUTPUT_VARIABLE, LocalServicesSettings
 from MLOps.settings.project import project_root
 
 _DAG = "full_strategy"
@@ -51,12 +52,11 @@ def run_demo(settings: LocalServicesSettings, conf: dict[str, object]) -> int:
 def _run_dag(settings: LocalServicesSettings, conf: dict[str, object], log: Path) -> int:
     """``airflow dags test``, with the stages writing straight to our standard error."""
     stages = os.dup(2)
-    environment = airflow_environment(settings) | {"STAGE_OUTPUT_FD": str(stages)}
-    command = [sys.executable, "-m", "airflow", "dags", "test", _DAG, "--conf", json.dumps(conf)]
+    environment = airflow_environment(settings) | {STAGE_OUTPUT_VARIABLE: str(stages)}
     try:
         with log.open("wb") as stream:
             return subprocess.run(
-                command,
+                airflow_command("dags", "test", _DAG, "--conf", json.dumps(conf)),
                 env=environment,
                 cwd=project_root(),
                 stdin=subprocess.DEVNULL,
@@ -109,12 +109,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workspace", type=Path, default=project_root(), help="where everything is made")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, for the stages that know the key")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    workspace = str(arguments.workspace.resolve())
     try:
-        settings = read_settings([f"paths.workspace={json.dumps(workspace)}"])
-        return run_demo(settings, {"paths.workspace": workspace, **_conf(arguments.overrides)})
+        settings = read_settings([f"paths.workspace={json.dumps(str(arguments.workspace.resolve()))}"])
+        return run_demo(settings, _conf(arguments.overrides))
     except PlatformError as error:
         _say(str(error))
         return error.exit_code

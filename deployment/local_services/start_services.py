@@ -4,7 +4,6 @@ Run: ``python -m deployment.local_services.start_services [key=value ...]``
 """
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from deployment.local_services.airflow_environment import (
@@ -28,37 +26,13 @@ from deployment.local_services.processes import (
     start_service,
     stop_service,
 )
+from deployment.local_services.service_table import airflow_command, services
 from MLOps.errors import PlatformError, ServiceUnavailableError
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.local_services import LocalServicesSettings
 from MLOps.settings.project import project_root
 
 _LOOK_SECONDS = 0.5
-_AIRFLOW_PARTS: dict[str, tuple[str, ...]] = {
-    "api-server": (),
-    "scheduler": ("--skip-serve-logs",),
-    "dag-processor": (),
-}
-"""Airflow's processes and their flags. The scheduler's own log server would listen on every interface."""
-
-
-@dataclass(frozen=True)
-class Service:
-    """A program to start.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    command : tuple of str
-        Its command line.
-    environment : dict of str to str
-        Its whole environment.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    environment: dict[str, str]
 
 
 def read_settings(overrides: Sequence[str]) -> LocalServicesSettings:
@@ -80,18 +54,18 @@ def start_services(settings: LocalServicesSettings, say: Callable[[str], None]) 
         If a port is taken, a service ends at once, or it does not answer in time.
     """
     folder = services_folder(settings)
-    if any(living_processes(record) for record in recorded_services(folder)):
-        say("the services run already")
+    running = [record.name for record in recorded_services(folder) if living_processes(record)]
+    if running:
+        say(f"already running: {', '.join(running)}; make down ends them")
         return
     for port, key in ((settings.ports.airflow, "ports.airflow"), (settings.ports.mlflow, "ports.mlflow")):
         _require_free(port, key)
     say("preparing Airflow's database")
     prepare_database(settings)
-    records = [
-        start_service(service.name, service.command, service.environment, project_root(), folder)
-        for service in _services(settings)
-    ]
+    records: list[ServiceRecord] = []
     try:
+        for service in services(settings):
+            records.append(start_service(service.name, service.command, service.environment, project_root(), folder))
         _wait(settings, records, say)
     except BaseException:
         for record in records:
@@ -107,40 +81,19 @@ def prepare_database(settings: LocalServicesSettings) -> None:
     ServiceUnavailableError
         If Airflow cannot.
     """
-    command = [sys.executable, "-m", "airflow", "db", "migrate"]
     log = airflow_home(settings) / "db_migrate.log"
     environment = airflow_environment(settings)
     with log.open("wb") as stream:
-        ended = subprocess.run(command, env=environment, cwd=project_root(), stdout=stream, stderr=stream, check=False)
+        ended = subprocess.run(
+            airflow_command("db", "migrate"),
+            env=environment,
+            cwd=project_root(),
+            stdout=stream,
+            stderr=stream,
+            check=False,
+        )
     if ended.returncode != 0:
         raise ServiceUnavailableError(f"airflow db migrate ended with exit status {ended.returncode}", mend=str(log))
-
-
-def _services(settings: LocalServicesSettings) -> list[Service]:
-    airflow = airflow_environment(settings)
-    parts = [
-        Service(f"airflow-{part[0]}", (sys.executable, "-m", "airflow", *part), airflow) for part in _AIRFLOW_PARTS
-    ]
-    return [*parts, Service("mlflow", _mlflow_command(settings), _mlflow_environment())]
-
-
-def _mlflow_command(settings: LocalServicesSettings) -> tuple[str, ...]:
-    from experiment_tracking.mlflow_utils import tracking_uri
-
-    uri = tracking_uri(settings)
-    store = uri if uri.startswith("sqlite:") else f"sqlite:///{settings.paths.workspace / 'mlruns.db'}"
-    flags = {
-        "--host": "127.0.0.1",
-        "--port": str(settings.ports.mlflow),
-        "--backend-store-uri": store,
-        "--artifacts-destination": str(settings.paths.workspace / "mlartifacts"),
-    }
-    return (sys.executable, "-m", "mlflow", "server", *(part for flag in flags.items() for part in flag))
-
-
-def _mlflow_environment() -> dict[str, str]:
-    # Without its job runner the server takes 0.5 GB in place of 2.5.
-    return {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def _require_free(port: int, key: str) -> None:
@@ -156,7 +109,10 @@ def _require_free(port: int, key: str) -> None:
 
 def _wait(settings: LocalServicesSettings, records: Sequence[ServiceRecord], say: Callable[[str], None]) -> None:
     """Wait until everything answers, telling each part once it does."""
-    checks = {"Airflow": lambda: _airflow_answers(settings), "MLflow": lambda: _mlflow_answers(settings)}
+    checks: dict[str, Callable[[], bool]] = {
+        "Airflow": lambda: _airflow_answers(settings),
+        "MLflow": lambda: _mlflow_answers(settings),
+    }
     started, told = time.monotonic(), 0.0
     while checks:
         elapsed = time.monotonic() - started

@@ -9,12 +9,10 @@ from pipelines.orchestration.alerts import AlertEvent, write_alert
 from pipelines.orchestration.chain_run import WORKSPACE_KEY, override_text, reports_folder
 from pipelines.orchestration.form import FormField, form_fields
 from pipelines.orchestration.plan import Plan, Schedule
-from pipelines.orchestration.stage_operator import StageOperator, run_date_of
+from pipelines.orchestration.stage_operator import StageOperator, given_conf, run_date_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-_FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def chain(plan: Plan, documentation: str | None = None) -> DAG:
@@ -32,8 +30,7 @@ def chain(plan: Plan, documentation: str | None = None) -> DAG:
         description=plan.description,
         doc_md=documentation,
         schedule=_schedule(plan.schedule),
-        start_date=_FIRST_DAY,
-        catchup=False,
+        catchup=False,  # and no start_date: the first run is the next tick, not one that has passed
         max_active_runs=1,
         is_paused_upon_creation=plan.starts_paused,
         params={field.key: _param(field) for field in form_fields(plan)},
@@ -66,7 +63,7 @@ def alert(context: "Context") -> None:
     """Write one alert event for a task that failed for good."""
     task, dag_run = context["ti"], context["dag_run"]
     plan = context["dag"].get_task(task.task_id).plan
-    conf = dag_run.conf or {}
+    conf = given_conf(context)
     overrides = {WORKSPACE_KEY: override_text(WORKSPACE_KEY, conf[WORKSPACE_KEY])} if WORKSPACE_KEY in conf else {}
     message = " ".join(str(context.get("exception") or "the task was ended from outside").split())
     event = AlertEvent(

@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("plan", help="name of a plan in config/orchestration")
     parser.add_argument("--run_date", type=date.fromisoformat, help="logical date of the run (default: today)")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, for the stages that know the key")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     try:
         run = open_run(load_plan(arguments.plan), arguments.run_date, given_overrides(arguments.overrides))
         run_strategy(run)

@@ -11,7 +11,8 @@ from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from MLOps.errors import PlatformError
-from pipelines.orchestration.chain_run import ChainRun, reports_folder
+from MLOps.settings.local_services import STAGE_OUTPUT_VARIABLE, STAGE_WORKSPACE_VARIABLE
+from pipelines.orchestration.chain_run import WORKSPACE_KEY, ChainRun, reports_folder
 from pipelines.orchestration.form import overrides_of
 from pipelines.orchestration.plan import Plan, Step
 from pipelines.orchestration.stage_process import StageFailedError, StageProcess
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _LOG = logging.getLogger(__name__)
-
-OUTPUT_DESCRIPTOR = "STAGE_OUTPUT_FD"
-"""Environment variable: number of an open file that takes what stages write, in place of the task's log."""
 
 
 class StageOperator(BaseOperator):
@@ -63,21 +61,26 @@ class StageOperator(BaseOperator):
     def on_kill(self) -> None:
         """End the stage when the task is ended from outside."""
         if self._process is not None:
-            self._process.stop()
+            self._process.cancel()
 
 
 def open_run(plan: Plan, context: "Context") -> ChainRun:
     """The run that a task belongs to."""
-    dag_run = context["dag_run"]
-    conf = dag_run.conf or {}
-    overrides = overrides_of(plan, conf)
+    overrides = overrides_of(plan, given_conf(context))
     return ChainRun(
         plan=plan,
-        run_id=dag_run.run_id,
+        run_id=context["dag_run"].run_id,
         run_date=run_date_of(plan, context),
         overrides=overrides,
         reports=reports_folder(plan, overrides),
     )
+
+
+def given_conf(context: "Context") -> dict[str, Any]:
+    """What a person filled the form with, and the workspace that Airflow was started for."""
+    workspace = os.environ.get(STAGE_WORKSPACE_VARIABLE)
+    conf = {WORKSPACE_KEY: workspace} if workspace else {}
+    return conf | (context["dag_run"].conf or {})
 
 
 def run_date_of(plan: Plan, context: "Context") -> date:
@@ -108,7 +111,7 @@ def _announce(asset: Asset, context: "Context", result: Mapping[str, Any], run_d
 
 def _relay() -> tuple[Callable[[bytes], None], bool]:
     """Where a stage's prose goes, and whether that is a terminal."""
-    descriptor = os.environ.get(OUTPUT_DESCRIPTOR)
+    descriptor = os.environ.get(STAGE_OUTPUT_VARIABLE)
     if descriptor is not None:
         number = int(descriptor)
         return lambda chunk: _write(number, chunk), os.isatty(number)

@@ -96,6 +96,7 @@ class StageProcess:
         self._timeout_seconds = timeout_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._tail = b""
+        self._is_cancelled = False
 
     def run(self) -> StageResult:
         """Run the stage to its end.
@@ -103,7 +104,7 @@ class StageProcess:
         Raises
         ------
         StageFailedError
-            If it fails, takes too long, or ends without a result.
+            If it fails, takes too long, is cancelled, or ends without a result.
         """
         with tempfile.TemporaryFile() as stdout:
             read_end, write_end = pty.openpty() if self._draws_on_terminal else os.pipe()
@@ -114,14 +115,18 @@ class StageProcess:
                     os.close(write_end)
                 status = self._follow(read_end)
             finally:
-                self.stop()
+                self._stop()
                 os.close(read_end)
             if status != 0:
                 raise StageFailedError(self.stage, status, self._last_line())
             return self._result(stdout)
 
-    def stop(self) -> None:
-        """End the stage and everything that it started; nothing happens if it has ended."""
+    def cancel(self) -> None:
+        """Let `run` end the stage and raise; may be called from a signal's handler."""
+        self._is_cancelled = True
+
+    def _stop(self) -> None:
+        """End the stage, if it has not ended, and everything that it started."""
         process = self._process
         if process is None:
             return
@@ -134,7 +139,8 @@ class StageProcess:
 
     def _start(self, stdout: IO[bytes], stderr: int) -> None:
         if self._draws_on_terminal:
-            termios.tcsetwinsize(stderr, os.get_terminal_size(2))
+            columns, lines = os.get_terminal_size(2)
+            termios.tcsetwinsize(stderr, (lines, columns))
         setpriv = shutil.which("setpriv")
         tie = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
         self._process = subprocess.Popen(
@@ -154,7 +160,7 @@ class StageProcess:
         poller = select.poll()
         poller.register(read_end, select.POLLIN)
         is_open = True
-        while time.monotonic() < deadline:
+        while not self._is_cancelled and time.monotonic() < deadline:
             # A child of the stage may hold the pipe open for longer than the stage lives: ask for both.
             ended = self._process.poll()
             if not poller.poll(0 if ended is not None else _POLL_SECONDS * 1000):
@@ -166,9 +172,8 @@ class StageProcess:
             elif is_open:
                 poller.unregister(read_end)
                 is_open = False
-        minutes = (self._timeout_seconds or 0) / 60
-        told = f"{self.stage}: ended after its time limit of {minutes:g} minutes"
-        raise StageFailedError(self.stage, -signal.SIGTERM, told)
+        cause = "from outside" if self._is_cancelled else f"after its time limit of {self._timeout_seconds:g} seconds"
+        raise StageFailedError(self.stage, -signal.SIGTERM, f"{self.stage}: ended {cause}")
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None

@@ -1,0 +1,100 @@
+"""Plans are checked whole when they are loaded."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from MLOps.errors import SettingsError
+from MLOps.settings.project import project_root
+from pipelines.orchestration.plan import load_plan
+
+PLANS = sorted(
+    path.stem for path in (project_root() / "config" / "orchestration").glob("*.yaml") if path.stem != "stages"
+)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_every_plan_of_the_project_is_sound(name: str) -> None:
+    plan = load_plan(name)
+    assert plan.name == name
+    assert all(step.stage in plan.stages for step in plan.steps)
+
+
+def test_the_whole_strategy_goes_from_data_to_a_verdict() -> None:
+    plan = load_plan("full_strategy")
+    stages = [step.stage for step in plan.steps]
+    assert stages == ["ingest_data", "build_features", "train_rl_agent", "run_backtest", "promote_to_paper"]
+    assert plan.updates is None  # else it would start itself
+    assert load_plan("daily_data").updates == plan.schedule.asset
+
+
+def _changed(values: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
+    inner: Any = values
+    *way, last = (int(part) if part.isdigit() else part for part in place.split("."))
+    for part in way:
+        inner = inner[part]
+    inner[last] = value
+    return values
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        ("steps.0.stage", "make_coffee", "unknown stage; allowed: build_features, run_backtest"),
+        ("steps.1.stage", "build_features", "stands twice"),
+        ("steps.0.overrides", {"news_path": "${run_backtest.folder}"}, "refers to no earlier step; allowed: none"),
+        ("steps.1.overrides", {"features_path": "${build_features.wings}"}, "a result holds stage, key, status"),
+        ("steps.1.overrides", {"wings": 2}, "wings is no setting of this stage"),
+        ("steps.0.timeout_minutes", 0, "steps.0.timeout_minutes: Input should be greater than 0"),
+        ("steps.0.pause", 3, "steps.0.pause: Extra inputs are not permitted"),
+        ("form", ["wings"], "wings is a setting of none of the plan's stages"),
+        ("outcome", {"report": "${train_rl_agent.folder}"}, "outcome.report: ${train_rl_agent.folder} refers to no"),
+        ("schedule.timezone", "Mars/Olympus", "must be an IANA time zone"),
+        ("steps", [], "steps: Tuple should have at least 1 item"),
+    ],
+)
+def test_a_fault_is_told_with_its_place(
+    place: str, value: Any, told: str, plan_values: dict[str, Any], write_plan: Callable[..., Path]
+) -> None:
+    folder = write_plan(_changed(plan_values, place, value))
+    with pytest.raises(SettingsError) as error:
+        load_plan("pair", folder)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "pair.yaml" in str(error.value)
+
+
+def test_all_faults_are_told_at_once(plan_values: dict[str, Any], write_plan: Callable[..., Path]) -> None:
+    _changed(plan_values, "steps.0.overrides", {"wings": 2})
+    _changed(plan_values, "outcome", {"report": "${nobody.folder}"})
+    with pytest.raises(SettingsError, match=r"wings.*\|.*nobody"):
+        load_plan("pair", write_plan(plan_values))
+
+
+def test_a_stage_whose_script_is_gone_is_told(plan_values: dict[str, Any], write_plan: Callable[..., Path]) -> None:
+    folder = write_plan(plan_values)
+    (folder.parent / "stages" / "run_backtest.py").unlink()
+    with pytest.raises(SettingsError, match=r"steps.1 \(run_backtest\): .*run_backtest.py does not exist"):
+        load_plan("pair", folder)
+
+
+def test_an_unknown_plan_is_told_with_those_there_are() -> None:
+    with pytest.raises(SettingsError, match="no plan 'weekly'; allowed: daily_data, full_strategy"):
+        load_plan("weekly")
+
+
+def test_a_broken_file_is_told(plan_values: dict[str, Any], write_plan: Callable[..., Path]) -> None:
+    folder = write_plan(plan_values)
+    (folder / "pair.yaml").write_text("steps: [")
+    with pytest.raises(SettingsError, match=r"pair.yaml cannot be read"):
+        load_plan("pair", folder)
+
+
+def test_an_override_belongs_to_the_stages_that_know_its_key() -> None:
+    plan = load_plan("full_strategy")
+    assert plan.owners("split.test_sessions") == ["train_rl_agent", "run_backtest"]
+    assert plan.owners("rl_agents@agent") == ["train_rl_agent"]
+    assert plan.owners("paths.workspace") == [step.stage for step in plan.steps]
+    assert plan.owners("split.wings") == []
