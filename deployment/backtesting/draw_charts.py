@@ -177,8 +177,8 @@ def _figure(height: int, tickformat: str | None = None, hovermode: str = "x unif
             "yanchor": "top",
             "x": 0,
             "traceorder": "normal",
-            "entrywidth": 108,  # pixels: two columns on a phone
-            "font": {"size": 12},
+            "entrywidth": 98,  # pixels: two columns on a phone
+            "font": {"size": 11},
         },
         hovermode=hovermode,
         dragmode=False,  # a finger on a chart scrolls the page; the page turns zoom on where there is a mouse

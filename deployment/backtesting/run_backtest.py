@@ -93,9 +93,7 @@ def _facts(features: Path, panel: MarketPanel, contenders: Mapping[str, Contende
         "Data": details.get("origin"),
         "Licence": details.get("licence"),
         "Features": f"sha256 {sha256_of(features)}",
-        **{
-            name.capitalize(): f"{contender.label}, sha256 {contender.digest}" for name, contender in contenders.items()
-        },
+        **{name.capitalize(): f"sha256 {contender.digest}" for name, contender in contenders.items()},
     }
     return ReportFacts(
         model=contenders[MODEL].label,

@@ -34,13 +34,23 @@ def panel() -> MarketPanel:
     return MarketPanel(dates, TICKERS, close, features, ("macd", "rsi_30"), np.zeros(160))
 
 
+@pytest.fixture(scope="session")
+def write_features(panel: MarketPanel) -> Callable[[Path], Path]:
+    """Writes the features file where the stage looks for it in a workspace."""
+
+    def write(workspace: Path) -> Path:
+        path = workspace / "data" / "processed" / FEATURES
+        path.parent.mkdir(parents=True)
+        panel.to_frame().to_parquet(path, index=False)
+        return path
+
+    return write
+
+
 @pytest.fixture
-def features_path(workspace: Path, panel: MarketPanel) -> Path:
-    """The features file where the stage looks for it."""
-    path = workspace / "data" / "processed" / FEATURES
-    path.parent.mkdir(parents=True)
-    panel.to_frame().to_parquet(path, index=False)
-    return path
+def features_path(workspace: Path, write_features: Callable[[Path], Path]) -> Path:
+    """The features file of this test's workspace."""
+    return write_features(workspace)
 
 
 @pytest.fixture(scope="session")
@@ -87,11 +97,10 @@ def model_path(workspace: Path, make_model: Callable[..., Path]) -> Path:
     return make_model(workspace / "models" / "untrained")
 
 
-@pytest.fixture
-def arguments(workspace: Path) -> list[str]:
-    """A quick command line: no tracking, the filesystem registry, small counts."""
+@pytest.fixture(scope="session")
+def quick_terms() -> list[str]:
+    """Overrides for a quick run: no tracking, the filesystem registry, small counts."""
     return [
-        f"--workspace={workspace}",
         "tracking.enabled=false",
         "registry.kind=filesystem",
         "split.test_sessions=50",
@@ -101,6 +110,12 @@ def arguments(workspace: Path) -> list[str]:
         "terms.baselines.random_paths=5",
         "terms.bootstrap.resamples=100",
     ]
+
+
+@pytest.fixture
+def arguments(workspace: Path, quick_terms: list[str]) -> list[str]:
+    """A quick command line in this test's workspace."""
+    return [f"--workspace={workspace}", *quick_terms]
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from MLOps.evaluation.comparison import read_scorecard
 from MLOps.settings.backtest import BacktestSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.project import project_root
+from MLOps.stage import MemoryTracker
 from model_registry.champion import load_champion
 from model_registry.registry import CHALLENGER, open_registry
 
@@ -126,12 +127,19 @@ def test_another_champion_makes_another_backtest(run, workspace, make_model):
     assert second.details["champion_digest"] == other.digest
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, write_features, make_model, quick_terms):
+    """The digests of a run that nothing disturbed."""
+    workspace = tmp_path_factory.mktemp("undisturbed")
+    write_features(workspace)
+    make_model(workspace / "models" / "untrained")
+    overrides = [*quick_terms, f"paths.workspace={workspace}", "model_path=models/untrained"]
+    return digests(stage.run_backtest(compose_settings(BacktestSettings, "run_backtest", overrides), MemoryTracker()))
+
+
 @pytest.mark.parametrize("point", ["before_write", "before_rename", "after_rename", "before_tracking"])
-@pytest.mark.usefixtures("features_path", "model_path")
-def test_killed_at_any_point_it_ends_the_same(run, arguments, workspace, point):
-    expected = digests(run("--model_path=models/untrained", f"paths.workspace={workspace}")[1])
-    for folder in (workspace / "reports", workspace / "models" / "registry"):
-        subprocess.run(["rm", "-r", folder], check=True)
+@pytest.mark.usefixtures("features_path", "model_path", "tracked_workspace")
+def test_killed_at_any_point_it_ends_the_same(run, arguments, workspace, undisturbed, point):
     tracked = point == "before_tracking"
     child = os.fork()
     if child == 0:
@@ -142,7 +150,7 @@ def test_killed_at_any_point_it_ends_the_same(run, arguments, workspace, point):
     assert (workspace / "reports" / "backtests" / "latest").exists() == (point == "before_tracking")
     status, result, _ = run("--model_path=models/untrained")
     assert status == 0
-    assert digests(result) == expected
+    assert digests(result) == undisturbed
     assert not list((workspace / "reports" / "backtests").glob(".*"))
 
 
