@@ -1,7 +1,7 @@
 """Stage train_rl_agent: features to a registered model.
 
-Makes models/<last session>-<key>/ with model/ (model.json and policy.safetensors, which are registered
-and aliased `challenger`) and export/ (the library's own file). An interrupted run of the same settings
+Makes models/<last session>-<key>/ with model.json and policy.safetensors, registers it and points the
+alias `challenger` at it; export/ holds the library's own file. An interrupted run of the same settings
 and data goes on from its last checkpoint.
 """
 
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
 from MLOps import failpoints
-from MLOps.artifacts import Made, Output, make_once, sha256_of
+from MLOps.artifacts import Made, Output, make_once, read_result, sha256_of
 from MLOps.errors import DataError
+from MLOps.market.data_warnings import data_warnings
 from MLOps.settings.training import TrainRlAgentSettings
-from MLOps.stage import FileFlag, Stage, StageResult, Tracker, ValueFlag
+from MLOps.stage import FileFlag, Scalar, Stage, StageResult, Tracker, ValueFlag
 
 if TYPE_CHECKING:
     from MLOps.market.panel import MarketPanel
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from MLOps.training.checkpoint import CheckpointStore
 
 _LOG = logging.getLogger(__name__)
-_MODEL, _EXPORT, _CHECKPOINTS = "model", "export", ".checkpoints"
+_EXPORT, _CHECKPOINTS = "export", ".checkpoints"
 
 
 def train_rl_agent(settings: TrainRlAgentSettings, tracker: Tracker) -> StageResult:
@@ -58,6 +59,7 @@ def train_rl_agent(settings: TrainRlAgentSettings, tracker: Tracker) -> StageRes
         stage=STAGE.name, root=root, settings=settings, inputs={"features": features}, label=str(panel.dates[-1])
     )
     result = make_once(output, make, tracker)
+    result = result.model_copy(update={"details": result.details | _origin(features)})
     store(result.key).remove()
     return _registered(result, settings, tracker) if settings.training.register_model else result
 
@@ -94,7 +96,7 @@ def _make_model(
 ) -> Made:
     from MLOps.agents.factory import make_agent
     from MLOps.environments.stock_trading import make_environment
-    from MLOps.inference.model_folder import write_model
+    from MLOps.inference.model_folder import CARD_FILE, WEIGHTS_FILE, write_model
     from MLOps.inference.observation import fit_normalisation
     from MLOps.inference.policy import load_policy
     from MLOps.training.describe import describe
@@ -121,14 +123,14 @@ def _make_model(
         )
     actor = agent.actor()
     card = describe(actor, panel, split, normalisation, settings, features_sha256, played)
-    digest = write_model(folder / _MODEL, card, actor.weights)
+    digest = write_model(folder, card, actor.weights)
     (folder / _EXPORT).mkdir()
     agent.export(folder / _EXPORT)
     tracker.artifact(folder / _EXPORT, _EXPORT)
-    policy = load_policy(folder / _MODEL, digest)
+    policy = load_policy(folder, digest)
     figures = validate(policy, panel, split.validation, environment, training.sessions_per_year)
     return Made(
-        files={"model": _MODEL},
+        files={"model": CARD_FILE, "policy": WEIGHTS_FILE},
         metrics={"timesteps": played, **figures},
         details={
             "model_digest": digest,
@@ -137,6 +139,13 @@ def _make_model(
             "validation": f"{card.windows['validation'].first} to {card.windows['validation'].last}",
         },
     )
+
+
+def _origin(features: Path) -> dict[str, Scalar]:
+    """What limits a result on these features, as far as their own result tells."""
+    made = read_result(features.parent)
+    warnings = data_warnings(made.details) if made else ()
+    return {"data_warnings": " | ".join(warnings)} if warnings else {}
 
 
 def _registered(result: StageResult, settings: TrainRlAgentSettings, tracker: Tracker) -> StageResult:
@@ -149,7 +158,7 @@ def _registered(result: StageResult, settings: TrainRlAgentSettings, tracker: Tr
         "training_key": result.key,
         "features_sha256": result.inputs["features"],
     }
-    version = registry.register(result.artifacts["model"].path, name, tags, tracker.run_id)
+    version = registry.register(result.folder, name, tags, tracker.run_id)
     registry.set_alias(name, CHALLENGER, version.version)
     _LOG.info("registered %s as %s", version, CHALLENGER)
     failpoints.reach("after_registration")

@@ -54,12 +54,17 @@ def run(argv: list[str], capsys: pytest.CaptureFixture[str]) -> StageResult:
 
 
 def digest_of(result: StageResult) -> str:
-    return model_digest(result.artifacts["model"].path)
+    return model_digest(result.folder)
 
 
 def test_makes_a_model_that_acts_on_the_data(done: Done) -> None:
-    folder = done.result.artifacts["model"].path
-    assert sorted(file.name for file in folder.iterdir()) == ["model.json", "policy.safetensors"]
+    folder = done.result.folder
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "export",
+        "model.json",
+        "policy.safetensors",
+        "result.json",
+    ]
     assert [file.name for file in (done.result.folder / "export").iterdir()] == ["sb3_ppo.zip"]
     assert done.result.folder.name == f"2021-05-07-{done.result.key}"
     policy = load_policy(folder, str(done.result.details["model_digest"]))
@@ -69,20 +74,20 @@ def test_makes_a_model_that_acts_on_the_data(done: Done) -> None:
 
 
 def test_the_card_tells_how_it_was_made_and_nothing_that_varies(done: Done) -> None:
-    card = read_card(done.result.artifacts["model"].path)
+    card = read_card(done.result.folder)
     assert isinstance(card, MlpActorCard)
     assert card.provenance["features_sha256"] == done.result.inputs["features"]
     assert (card.provenance["library"], card.provenance["algorithm"], card.provenance["seed"]) == ("sb3", "ppo", 42)
     assert card.provenance["timesteps"] == 128 == done.result.metrics["timesteps"]
     dates = [str(day) for window in card.windows.values() for day in (window.first, window.last)]
     assert dates == ["2021-01-04", "2021-03-26", "2021-03-29", "2021-04-16", "2021-04-19", "2021-05-07"]
-    text = (done.result.artifacts["model"].path / "model.json").read_text()
+    text = done.result.artifacts["model"].path.read_text()
     assert str(done.workspace) not in text
     assert "run-1" not in text
 
 
 def test_normalisation_knows_the_training_window_alone(done: Done) -> None:
-    card = read_card(done.result.artifacts["model"].path)
+    card = read_card(done.result.folder)
     assert isinstance(card, MlpActorCard)
     panel = read_panel(done.workspace / "data/processed/processed_data_with_features.parquet", ("macd", "rsi_30"))
     np.testing.assert_allclose(card.normalisation.mean[1:3], panel.close[:60].mean(axis=0))
@@ -121,7 +126,10 @@ def test_same_settings_data_and_seed_give_the_same_digest_and_metrics(
 ) -> None:
     second = run(command_line(prepared, "training.checkpoint_every_timesteps=1000000"), capsys)
     assert (second.status, second.key) == ("made", done.result.key)
-    assert second.artifacts["model"].sha256 == done.result.artifacts["model"].sha256
+    assert {name: file.sha256 for name, file in second.artifacts.items()} == {
+        name: file.sha256 for name, file in done.result.artifacts.items()
+    }
+    assert second.details["model_digest"] == done.result.details["model_digest"]
     assert second.metrics == done.result.metrics
 
 
@@ -174,7 +182,7 @@ def test_killed_at_a_named_point_and_run_again_ends_as_an_undisturbed_run(
     argv = command_line(prepared)
     die(lambda: stage.main(argv), lambda: failpoints.arm(point, kill_this_process))
     result = run(argv, capsys)
-    assert result.artifacts["model"].sha256 == done.result.artifacts["model"].sha256
+    assert result.details["model_digest"] == done.result.details["model_digest"]
     assert result.metrics == done.result.metrics
     registry = open_registry(read_settings(stage.STAGE, argv))
     assert [version.digest for version in registry.versions("stock_trading")] == [digest_of(done.result)]
@@ -197,7 +205,7 @@ def test_killed_while_training_and_run_again_resumes_to_the_same_digest(
     captured = capsys.readouterr()
     assert "training continues from the checkpoint at timestep 96" in captured.err
     result = StageResult.model_validate_json(captured.out.splitlines()[-1])
-    assert result.artifacts["model"].sha256 == done.result.artifacts["model"].sha256
+    assert result.details["model_digest"] == done.result.details["model_digest"]
 
 
 def test_resume_can_be_turned_off(
@@ -208,7 +216,7 @@ def test_resume_can_be_turned_off(
     assert stage.main(argv) == 0
     captured = capsys.readouterr()
     assert "training starts from zero" in captured.err
-    assert done.result.artifacts["model"].sha256 in captured.out
+    assert str(done.result.details["model_digest"]) in captured.out
 
 
 def test_other_seed_other_version_of_the_model(
@@ -229,9 +237,21 @@ def test_sentiment_is_seen_if_wanted(
     prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = run(command_line(prepared, "environment.use_sentiment=true", "training.total_timesteps=32"), capsys)
-    card = read_card(result.artifacts["model"].path)
+    card = read_card(result.folder)
     assert isinstance(card, MlpActorCard)
     assert card.observation.indicators == ("macd", "rsi_30", "sentiment", "has_news")
+
+
+def test_passes_on_what_the_features_say_of_their_data(
+    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = prepared / "data" / "processed"
+    told = {"warnings": "Survivorship: six later winners.", "is_replay": True, "as_of": "2021-05-07"}
+    told_by = StageResult(stage="build_features", key="k", status="made", folder=folder, details=told)
+    (folder / "result.json").write_text(told_by.model_dump_json())
+    warnings = str(run(command_line(prepared, "training.total_timesteps=32"), capsys).details["data_warnings"])
+    assert "REPLAY" in warnings
+    assert "Survivorship" in warnings
 
 
 def test_runs_as_a_process_of_its_own(prepared: Path, command_line: CommandLine) -> None:

@@ -1,5 +1,8 @@
 """Bad input ends with one clear line, a non-zero status and nothing half-written."""
 
+import os
+import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,17 +117,16 @@ def test_a_missing_agent_file_is_told(
     assert "nowhere.yaml does not exist" in line
 
 
-def test_a_full_disk_is_told(prepared: Path, command_line: CommandLine) -> None:
-    import resource
-    import subprocess
-    import sys
-
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))"
-    code = f"import sys; {limit}; from pipelines.rl_agent.train_rl_agent import main; sys.exit(main(sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *command_line(prepared)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 5, done.stderr
-    assert "the disk is full" in done.stderr.splitlines()[-1]
+def test_a_full_disk_is_told(prepared: Path, command_line: CommandLine, tmp_path: Path) -> None:
+    argv, told = command_line(prepared), tmp_path / "stderr.txt"
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        with told.open("w") as sys.stderr:
+            status = stage.main(argv)
+        os._exit(status)
+    _, status = os.waitpid(child, 0)
+    line = told.read_text().splitlines()[-1]
+    assert os.waitstatus_to_exitcode(status) == 5, line
+    assert "the disk is full" in line
     assert not list((prepared / "models").glob("2*"))
-    assert resource.getrlimit(resource.RLIMIT_FSIZE) != (4096, 4096)
