@@ -63,7 +63,9 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
             details=_details(panel, window, contenders),
         )
 
-    return make_once(output, make, tracker)
+    result = make_once(output, make, tracker)
+    _LOG.info("the report lies at %s", result.artifacts["report"].path)
+    return result
 
 
 def _read_features(path: Path, contenders: Mapping[str, Contender]) -> MarketPanel:
