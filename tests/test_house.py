@@ -129,6 +129,18 @@ def test_repository_names_no_machine_and_no_registry() -> None:
     assert found == []
 
 
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "MLOps" / "decisions"
+    files = {path.name for path in folder.glob("0*.md")}
+    assert set(re.findall(r"\]\((0\d{3}-[a-z0-9-]+\.md)\)", (folder / "README.md").read_text())) == files
+
+
+@pytest.mark.parametrize("path", _tracked("**.md"), ids=_relative)
+def test_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\((?!\w+://|#)([^)#\s]+)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
 @pytest.mark.parametrize("name", ["config/data/btc.yaml", "MLOps/models/x.py", "deployment/reports/x.py", "data.py"])
 def test_sources_are_not_ignored(name: str) -> None:
     assert not _is_ignored(name)
