@@ -254,6 +254,28 @@ def test_passes_on_what_the_features_say_of_their_data(
     assert "Survivorship" in warnings
 
 
+def test_curves_and_model_reach_mlflow(
+    tracked_workspace: Path,
+    lay_down: Callable[[Path], Path],
+    command_line: CommandLine,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from mlflow import MlflowClient
+
+    argv = command_line(lay_down(tracked_workspace), "tracking.enabled=true", "registry.kind=mlflow")
+    first, second = run(argv, capsys), run(argv, capsys)
+    assert first.details["model_version"] == second.details["model_version"] == 1
+    client = MlflowClient(f"sqlite:///{tracked_workspace}/mlruns.db")
+    (experiment,) = [found for found in client.search_experiments() if found.name == "trading-agents"]
+    (recorded,) = client.search_runs([experiment.experiment_id], "tags.stage = 'train_rl_agent'")
+    assert recorded.data.metrics["validation_total_return"] == first.metrics["validation_total_return"]
+    assert recorded.data.params["agent.algorithm"] == "ppo"
+    curve = client.get_metric_history(recorded.info.run_id, "train/value_loss")
+    assert [point.step for point in curve] == [128]
+    version = client.get_model_version_by_alias("stock_trading", CHALLENGER)
+    assert (int(version.version), version.run_id) == (1, recorded.info.run_id)
+
+
 def test_runs_as_a_process_of_its_own(prepared: Path, command_line: CommandLine) -> None:
     script = project_root() / "pipelines" / "rl_agent" / "train_rl_agent.py"
     done = subprocess.run(
