@@ -4,6 +4,7 @@ Everything goes through an `MlflowClient` that is passed in; no global tracking 
 Nothing here pickles: a model is a folder of JSON and safetensors, logged as plain files.
 """
 
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterator, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 IDEMPOTENCY_TAG = "idempotency_key"
 MODEL_FOLDER = "model"
+_PROGRESS_BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 
 
 def tracking_uri(settings: StageSettings) -> str:
@@ -50,6 +52,7 @@ def open_client(settings: StageSettings) -> "MlflowClient":
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    os.environ.setdefault(_PROGRESS_BAR, "false")  # a bar for each file of some kilobytes hides what a stage tells
     try:
         return MlflowClient(uri)
     except MlflowException as error:

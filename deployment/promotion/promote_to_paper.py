@@ -55,9 +55,10 @@ def promote_to_paper(settings: PromotionSettings, tracker: Tracker) -> StageResu
         gates: tuple[GateResult, ...] = ()
         if "is_champion" not in output.extra:
             gates = judge(registry.fetch(model), model.digest, features, backtest, settings)
-        return _write(folder, _verdict(key, backtest, gates), model)
+        return _write(folder, _verdict(key, backtest, gates), model, _named(registry, model.name, backtest))
 
     result = make_once(output, make, tracker)
+    tracker.artifact(result.folder / TEXT_FILE)
     verdict = Verdict.model_validate_json((result.folder / VERDICT_FILE).read_bytes())
     _LOG.info("%s", headline(verdict, model))
     for reason in verdict.reasons:
@@ -110,12 +111,18 @@ def _verdict(key: str, backtest: Backtest, gates: tuple[GateResult, ...]) -> Ver
     )
 
 
-def _write(folder: Path, verdict: Verdict, model: ModelVersion) -> Made:
+def _named(registry: ModelRegistry, name: str, backtest: Backtest) -> str:
+    """The champion of the backtest, as people call it."""
+    names = {version.digest: str(version) for version in registry.versions(name)}
+    return names.get(backtest.champion_digest, backtest.champion_digest[:12])
+
+
+def _write(folder: Path, verdict: Verdict, model: ModelVersion, champion: str) -> Made:
     write_text(folder / VERDICT_FILE, verdict.model_dump_json(indent=2) + "\n")
-    write_text(folder / TEXT_FILE, verdict_text(verdict, model, (verdict.champion_digest or "none")[:12]))
+    write_text(folder / TEXT_FILE, verdict_text(verdict, model, champion))
     figures = {gate.gate: gate.figure for gate in verdict.gates if isinstance(gate.figure, float)}
     return Made(
-        files={"verdict": VERDICT_FILE, "text": TEXT_FILE},
+        files={"verdict": VERDICT_FILE},  # the text tells version numbers, which differ between registries
         metrics={**figures, "gates_passed": sum(gate.passed for gate in verdict.gates), "gates": len(verdict.gates)},
         details={
             "verdict": verdict.outcome,

@@ -67,6 +67,8 @@ def test_model_that_passes_every_gate_becomes_champion(make_arena: Callable[...,
     assert [stored.model_dump(mode="json") for stored in arena.registry.verdicts(challenger)] == [verdict]
     assert Path(said["result"]["folder"]).name.startswith("2021-04-30-")
     assert "passed all 6 gates" in said["err"]
+    text = (Path(said["result"]["folder"]) / "verdict.md").read_text()
+    assert f"- champion it was compared to: {first}" in text
 
 
 @pytest.mark.parametrize("kind", ["filesystem", "mlflow"])
@@ -341,6 +343,8 @@ def test_interrupted_promotion_is_tracked_in_the_end(
     found = mlflow_utils.find_run(client, mlflow_utils.experiment_id(client, arena.settings), result["key"])
     assert found is not None
     assert (found.info.status, found.data.tags["detail.verdict"]) == ("FINISHED", "passed")
+    kept = {info.path for info in client.list_artifacts(found.info.run_id)}
+    assert {"verdict.md", "result.json", "outputs"} <= kept
 
 
 def test_server_that_is_down_is_one_line(arena: Arena, run: Run) -> None:
