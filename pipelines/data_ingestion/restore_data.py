@@ -6,7 +6,6 @@ The md5 of a run's data is the fact dvc_md5 in its result and in MLflow.
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 
@@ -15,12 +14,9 @@ from MLOps.settings.compose import compose_settings
 from MLOps.settings.ingestion import IngestionSettings
 from MLOps.vendors.dvc import restore_data
 
-_LOG = logging.getLogger(__name__)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Restore one version and print where it lies; returns the exit status."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("version", help="pointer, md5 or folder name")
     parser.add_argument("--workspace", help="root of data/ (default: the project)")
@@ -31,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = compose_settings(IngestionSettings, "ingest_data", [*place, *arguments.overrides])
         folder = restore_data(arguments.version, settings.paths.workspace, settings.versioning)
     except PlatformError as error:
-        _LOG.error("restore_data: %s", error)
+        print(f"restore_data: {error}", file=sys.stderr)  # noqa: T201 - the failure of a command line
         return error.exit_code
     print(folder)  # noqa: T201 - the answer of a command line
     return 0

@@ -144,7 +144,9 @@ def test_a_killed_run_is_taken_up_again(
     assert os.WIFSIGNALED(status)
     assert os.WTERMSIG(status) == signal.SIGKILL
     assert not (workspace / "data" / "raw" / "latest").exists()
-    assert _digests(ingest_own(own_bars)) == _digests(undisturbed)
+    again = ingest_own(own_bars)
+    assert _digests(again) == _digests(undisturbed)
+    assert again.result["details"]["dvc_md5"] == undisturbed.result["details"]["dvc_md5"]
     assert not list((workspace / "data" / "raw").glob(".*.partial"))
 
 
@@ -163,6 +165,18 @@ def test_deleted_data_comes_back_through_dvc(ingest_own: Ingest, own_bars: pd.Da
     assert restore([made.result["details"]["dvc_md5"], "--workspace", str(workspace)]) == 0
     assert sha256_of(Path(made.result["artifacts"]["bars"]["path"])) == made.result["artifacts"]["bars"]["sha256"]
     assert ingest_own(own_bars).result["status"] == "already_made"
+
+
+def test_the_version_of_the_data_goes_to_mlflow(tracked_workspace: Path, own_arguments: list[str]) -> None:
+    from mlflow import MlflowClient
+
+    assert main([argument for argument in own_arguments if argument != _UNTRACKED]) == 0
+    client = MlflowClient(f"sqlite:///{tracked_workspace / 'mlruns.db'}")
+    (run,) = client.search_runs([client.get_experiment_by_name("trading-agents").experiment_id])
+    pointer = Path(run.data.tags["detail.dvc_pointer"])
+    assert f"md5: {run.data.tags['detail.dvc_md5']}" in pointer.read_text()
+    assert run.data.tags["detail.source"] == "folder"
+    assert run.data.metrics["fetched_rows"] == 120
 
 
 def test_restoring_an_unknown_version_is_told(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
