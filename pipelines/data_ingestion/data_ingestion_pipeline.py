@@ -6,6 +6,7 @@ the bad rows in reports/data_validation/ and leaves the last good data in place.
 
 import hashlib
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ from pipelines.data_ingestion.update_snapshot import (
     write_snapshot,
 )
 from pipelines.data_ingestion.validate_bars import validate_bars
+
+_LOG = logging.getLogger(__name__)
 
 
 def ingest_data(settings: IngestionSettings, tracker: Tracker) -> StageResult:
@@ -65,6 +68,13 @@ def _make(
     data, series = settings.data, _series(settings)
     last = last_snapshot(settings.paths.raw, series, as_of.session)
     update = update_bars(source, data.tickers, data.start, as_of.session, last, settings.overlap_sessions)
+    _LOG.info(
+        "%s: %d bars up to %s, %d of them new",
+        source.origin.source,
+        len(update.bars),
+        as_of.session,
+        update.fetched_rows,
+    )
     report = validate_bars(
         update.bars,
         data.calendar,
@@ -73,6 +83,7 @@ def _make(
         settings.paths.reports / "data_validation" / f"{as_of.session}-{key}",
         accepted_jumps(settings),
     )
+    _LOG.info("all %d checks of the bars are met", len(report["checks"]))
     linked = write_snapshot(update.bars, folder / "bars", last)
     news = _news(settings, source, as_of, last)
     write_news(news, folder / "news.parquet")

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from MLOps import failpoints
-from MLOps.artifacts import sha256_of
+from MLOps.artifacts import read_result, sha256_of
 from MLOps.market.bars import read_bars
 from MLOps.market.news import read_news
 from MLOps.settings.project import project_root
@@ -148,6 +149,23 @@ def test_a_killed_run_is_taken_up_again(
     assert _digests(again) == _digests(undisturbed)
     assert again.result["details"]["dvc_md5"] == undisturbed.result["details"]["dvc_md5"]
     assert not list((workspace / "data" / "raw").glob(".*.partial"))
+
+
+@pytest.mark.slow
+def test_a_run_that_ends_at_any_moment_is_taken_up_again(
+    ingest_own: Ingest, own_bars: pd.DataFrame, own_arguments: list[str], workspace: Path
+) -> None:
+    undisturbed = ingest_own(own_bars)
+    folder = Path(undisturbed.result["folder"])
+    generator = np.random.default_rng(20)
+    for moment_seconds in generator.uniform(0.01, 3.0, 100):
+        shutil.rmtree(workspace / "data" / "raw")
+        # Without a handler the alarm ends the child as a kill does.
+        _in_child(lambda: signal.setitimer(signal.ITIMER_REAL, moment_seconds), own_arguments)  # noqa: B023 - called at once
+        assert not folder.exists() or read_result(folder) is not None
+        again = ingest_own(own_bars)
+        assert _digests(again) == _digests(undisturbed)
+        assert again.result["details"]["dvc_md5"] == undisturbed.result["details"]["dvc_md5"]
 
 
 def test_a_full_disk_is_told_and_leaves_no_data(
