@@ -232,7 +232,7 @@ def _fault(settings_type: type[BaseModel], fault: Any, layers: Sequence[_Layer])
     elif fault["type"] == "missing":
         text = f"{key}: is missing"
     elif isinstance(fault["input"], dict):
-        text = f"{key}: {fault['msg']}"
+        text = f"{key}: {fault['msg'].removeprefix('Value error, ')}"
     else:
         text = f"{key}={fault['input']!r}: {fault['msg']}"
     return f"{text}; mend: {_origin(key, layers)}"
