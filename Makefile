@@ -21,6 +21,8 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED ?= False
 export DVC_NO_ANALYTICS ?= 1
 export GX_ANALYTICS_ENABLED ?= False
+# Every stage is a process of its own: without bytecode kept, each would compile its libraries again.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 ifneq ($(shell command -v npm),)
