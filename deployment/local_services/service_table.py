@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from deployment.local_services.airflow_environment import airflow_environment
 from MLOps.settings.local_services import LocalServicesSettings
 
-# The scheduler's own log server would listen on every interface; the logs are read from their files.
-_AIRFLOW_PARTS = (("api-server",), ("scheduler", "--skip-serve-logs"), ("dag-processor",))
+# A log server would listen on every interface; on one machine the logs are read from their files.
+_AIRFLOW_PARTS = (
+    ("api-server",),
+    ("scheduler", "--skip-serve-logs"),
+    ("dag-processor",),
+    ("triggerer", "--skip-serve-logs"),
+)
 
 
 @dataclass(frozen=True)

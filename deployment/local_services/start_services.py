@@ -33,6 +33,7 @@ from MLOps.settings.local_services import LocalServicesSettings
 from MLOps.settings.project import project_root
 
 _LOOK_SECONDS = 0.5
+_AIRFLOW_PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 def read_settings(overrides: Sequence[str]) -> LocalServicesSettings:
@@ -131,9 +132,7 @@ def _wait(settings: LocalServicesSettings, records: Sequence[ServiceRecord], say
 
 def _airflow_answers(settings: LocalServicesSettings) -> bool:
     parts = _get_json(f"{airflow_url(settings)}/api/v2/monitor/health") or {}
-    return all(
-        (parts.get(name) or {}).get("status") == "healthy" for name in ("metadatabase", "scheduler", "dag_processor")
-    )
+    return all((parts.get(name) or {}).get("status") == "healthy" for name in _AIRFLOW_PARTS)
 
 
 def _mlflow_answers(settings: LocalServicesSettings) -> bool:

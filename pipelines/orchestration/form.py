@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from MLOps.settings.base import StageSettings
 from MLOps.settings.compose import compose_settings
 from pipelines.orchestration.chain_run import override_text
 from pipelines.orchestration.plan import Plan
@@ -43,17 +45,22 @@ def form_fields(plan: Plan) -> list[FormField]:
     SettingsError
         If the settings of a stage do not compose.
     """
-    composed: dict[str, dict[str, Any]] = {}
-    fields = []
-    for key in plan.form:
-        stages = tuple(plan.owners(key))
-        owner = stages[0]
-        if owner not in composed:
-            composed[owner] = compose_settings(plan.settings_type(owner), owner).model_dump(mode="json")
-        field = find_field(plan.settings_type(owner), key)
-        assert field is not None  # load_plan checked it
-        fields.append(FormField(key, _at(composed[owner], key), json_schema(field), field.description or "", stages))
-    return fields
+    return [_form_field(key, tuple(plan.owners(key)), plan) for key in plan.form]
+
+
+def _form_field(key: str, stages: tuple[str, ...], plan: Plan) -> FormField:
+    model = plan.settings_type(stages[0])
+    field = find_field(model, key)
+    assert field is not None  # load_plan checked it
+    default: Any = _defaults(model, stages[0])
+    for part in key.split("."):
+        default = default[part]
+    return FormField(key, default, json_schema(field), field.description or "", stages)
+
+
+@cache  # a task asks when its DAG file is parsed, and again when it runs
+def _defaults(model: type[StageSettings], stage: str) -> dict[str, Any]:
+    return compose_settings(model, stage).model_dump(mode="json")
 
 
 def overrides_of(plan: Plan, conf: Mapping[str, Any]) -> dict[str, str]:
@@ -68,10 +75,3 @@ def overrides_of(plan: Plan, conf: Mapping[str, Any]) -> dict[str, str]:
         for key, value in conf.items()
         if key != "run_date" and not (key in untouched and untouched[key] == value)
     }
-
-
-def _at(values: dict[str, Any], key: str) -> Any:
-    found: Any = values
-    for part in key.split("."):
-        found = found[part]
-    return found

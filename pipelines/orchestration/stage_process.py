@@ -28,6 +28,7 @@ from MLOps.stage import StageResult
 
 _GRACE_SECONDS = 15.0
 _POLL_SECONDS = 0.5
+_SILENCE_SECONDS = 15.0
 _TAIL_BYTES = 8192
 _INTERRUPTED = 130
 _ENVIRONMENT = {
@@ -80,6 +81,8 @@ class StageProcess:
         Whether the stage shall believe that it writes to a terminal, and draw progress bars.
     timeout_seconds : float, optional
         After this long the stage is ended.
+    silence_seconds : float
+        After this long without a word from the stage, a line says that it is still at work.
     """
 
     def __init__(
@@ -90,10 +93,11 @@ class StageProcess:
         relay: Callable[[bytes], None],
         draws_on_terminal: bool = False,
         timeout_seconds: float | None = None,
+        silence_seconds: float = _SILENCE_SECONDS,
     ) -> None:
         self.stage, self.command = stage, [sys.executable, str(from_project(script)), *arguments]
         self._relay, self._draws_on_terminal = relay, draws_on_terminal
-        self._timeout_seconds = timeout_seconds
+        self._timeout_seconds, self._silence_seconds = timeout_seconds, silence_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._tail = b""
         self._is_cancelled = False
@@ -156,19 +160,24 @@ class StageProcess:
     def _follow(self, read_end: int) -> int:
         """Pass on what the stage writes until it has ended; returns its exit status."""
         assert self._process is not None
-        deadline = time.monotonic() + (self._timeout_seconds or float("inf"))
+        started = heard = time.monotonic()
+        deadline = started + (self._timeout_seconds or float("inf"))
         poller = select.poll()
         poller.register(read_end, select.POLLIN)
         is_open = True
-        while not self._is_cancelled and time.monotonic() < deadline:
+        while not self._is_cancelled and (now := time.monotonic()) < deadline:
             # A child of the stage may hold the pipe open for longer than the stage lives: ask for both.
             ended = self._process.poll()
             if not poller.poll(0 if ended is not None else _POLL_SECONDS * 1000):
                 if ended is not None:
                     return ended
+                if now - heard > self._silence_seconds:
+                    self._relay(f"{self.stage}: at work for {now - started:.0f} s\n".encode())
+                    heard = now
             elif chunk := _read(read_end):
                 self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
                 self._relay(chunk)
+                heard = now
             elif is_open:
                 poller.unregister(read_end)
                 is_open = False

@@ -39,6 +39,21 @@ def test_progress_is_passed_on_while_the_stage_works(write_stage: WriteStage, tm
     assert StageProcess("probe", script, [], relay, timeout_seconds=60).run().details["answer"] == "go on"
 
 
+def test_a_silent_stage_is_said_to_be_at_work(write_stage: WriteStage, tmp_path: Path) -> None:
+    go_on = tmp_path / "go_on"
+    os.mkfifo(go_on)
+    script = write_stage("probe", f'Path("{go_on}").read_text(); finish()')
+    said: list[bytes] = []
+
+    def relay(chunk: bytes) -> None:
+        said.append(chunk)
+        if len(said) == 1:
+            go_on.write_text("go on")
+
+    StageProcess("probe", script, [], relay, timeout_seconds=60, silence_seconds=0.1).run()
+    assert said[0].startswith(b"probe: at work for ")
+
+
 def test_much_output_on_both_streams_does_not_block(write_stage: WriteStage) -> None:
     chunks: list[bytes] = []
     script = write_stage("probe", 'print("o" * 300_000, flush=True); say("e" * 300_000); finish()')

@@ -1,0 +1,133 @@
+"""A plan as a DAG: tasks, schedule, form, dates and alerts."""
+
+import itertools
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipelines.orchestration.plan import Plan, load_plan
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _airflow_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Airflow writes its configuration where it is first imported: not in a person's home."""
+    import os
+
+    os.environ.setdefault("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow_home")))
+
+
+@pytest.fixture(scope="module")
+def full() -> Plan:
+    return load_plan("full_strategy")
+
+
+@pytest.fixture(scope="module")
+def dag(full: Plan) -> Any:
+    from pipelines.orchestration.airflow_chain import chain
+
+    return chain(full, documentation="How it works.")
+
+
+def test_tasks_follow_the_plan(full: Plan, dag: Any) -> None:
+    stages = [step.stage for step in full.steps]
+    assert list(dag.task_dict) == stages
+    for earlier, later in itertools.pairwise(stages):
+        assert earlier in dag.get_task(later).upstream_task_ids
+    for step in full.steps:
+        task = dag.get_task(step.stage)
+        assert task.retries == step.retries
+        assert task.execution_timeout == timedelta(minutes=step.timeout_minutes)
+        assert task.outlets == []
+
+
+def test_one_run_at_a_time_and_no_past_run(dag: Any) -> None:
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+    assert dag.start_date is None
+
+
+def test_the_form_is_typed_and_described(dag: Any) -> None:
+    seed = dag.params.get_param("training.seed")
+    assert seed.schema["type"] == "integer"
+    assert seed.description == "Seed of every generator. Goes to train_rl_agent."
+
+
+@pytest.mark.parametrize(
+    ("cron", "asset", "kind"),
+    [
+        ("0 9 * * SAT", "market_data", "AssetOrTimeSchedule"),
+        ("0 9 * * SAT", None, "CronTriggerTimetable"),
+        (None, "market_data", "AssetTriggeredTimetable"),
+        (None, None, "NullTimetable"),
+    ],
+)
+def test_the_clock_the_asset_both_or_neither_start_it(
+    cron: str | None, asset: str | None, kind: str, plan_values: dict[str, Any], write_plan: Callable[..., Path]
+) -> None:
+    from pipelines.orchestration.airflow_chain import chain
+
+    plan_values["schedule"] |= {"cron": cron, "asset": asset}
+    dag = chain(load_plan("pair", write_plan(plan_values)))
+    assert type(dag.timetable).__name__ == kind
+
+
+def test_the_last_step_updates_the_asset() -> None:
+    from pipelines.orchestration.airflow_chain import chain
+
+    task = chain(load_plan("daily_data")).get_task("ingest_data")
+    assert [asset.name for asset in task.outlets] == ["market_data"]
+    assert [asset.name for asset in task.inlets] == ["market_data"]  # to see what was announced before
+
+
+def _context(conf: dict[str, Any] | None = None, **run: Any) -> dict[str, Any]:
+    values = {"run_id": "manual__1", "conf": conf, "logical_date": None, "run_after": datetime(2024, 3, 6, tzinfo=UTC)}
+    return {"dag_run": SimpleNamespace(**(values | run))}
+
+
+def _triggered_by(*extras: dict[str, str]) -> dict[str, Any]:
+    return _context() | {"triggering_asset_events": {"market_data": [SimpleNamespace(extra=extra) for extra in extras]}}
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        # midnight UTC is still the evening before in New York
+        (_context(), date(2024, 3, 5)),
+        (_context(logical_date=datetime(2024, 3, 1, 23, 30, tzinfo=UTC)), date(2024, 3, 1)),
+        (_context({"run_date": "2023-01-04"}), date(2023, 1, 4)),
+        (_context({"run_date": None}), date(2024, 3, 5)),
+        (
+            _context() | {"triggering_asset_events": {"a": [_event("2024-02-01"), _event("2024-02-02")]}},
+            date(2024, 2, 2),
+        ),
+        (_triggered_by({}), date(2024, 3, 5)),
+    ],
+    ids=["run_after", "logical_date", "form", "empty form", "newest event", "event by hand"],
+)
+def test_the_run_date(context: dict[str, Any], expected: date, full: Plan) -> None:
+    from pipelines.orchestration.stage_operator import run_date_of
+
+    assert run_date_of(full, context) == expected  # type: ignore[arg-type]
+
+
+def test_a_failure_told_twice_is_one_alert(dag: Any, workspace: Path) -> None:
+    from pipelines.orchestration.airflow_chain import alert
+
+    task = SimpleNamespace(task_id="build_features", try_number=2, log_url="http://127.0.0.1:8080/log")
+    context = _context({"paths.workspace": str(workspace)}) | {
+        "ti": task,
+        "dag": dag,
+        "exception": RuntimeError("close is NaN\nin row 7"),
+    }
+    alert(context)  # type: ignore[arg-type]
+    alert(context)  # type: ignore[arg-type]
+    (path,) = (workspace / "reports" / "alerts").iterdir()
+    event = json.loads(path.read_text())
+    assert event["message"] == "close is NaN in row 7"
+    assert (event["event"], event["stage"], event["try_number"]) == ("stage_failed", "build_features", 2)
+    assert event["run_date"] == "2024-03-05"
