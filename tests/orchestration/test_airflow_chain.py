@@ -101,10 +101,7 @@ def _triggered_by(*extras: dict[str, str]) -> dict[str, Any]:
         (_context(logical_date=datetime(2024, 3, 1, 23, 30, tzinfo=UTC)), date(2024, 3, 1)),
         (_context({"run_date": "2023-01-04"}), date(2023, 1, 4)),
         (_context({"run_date": None}), date(2024, 3, 5)),
-        (
-            _context() | {"triggering_asset_events": {"a": [_event("2024-02-01"), _event("2024-02-02")]}},
-            date(2024, 2, 2),
-        ),
+        (_triggered_by({"run_date": "2024-02-01"}, {"run_date": "2024-02-02"}), date(2024, 2, 2)),
         (_triggered_by({}), date(2024, 3, 5)),
     ],
     ids=["run_after", "logical_date", "form", "empty form", "newest event", "event by hand"],
