@@ -3,7 +3,7 @@
 Run: ``python -m deployment.local_services.airflow_command dags list``
 """
 
-import os
+import subprocess
 import sys
 
 from deployment.local_services.airflow_environment import airflow_environment
@@ -13,14 +13,13 @@ from MLOps.errors import PlatformError
 
 
 def main() -> int:
-    """Become Airflow; returns only if the settings are wrong."""
+    """Run Airflow's command line; returns its exit status."""
     try:
         environment = airflow_environment(read_settings([]))
     except PlatformError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
-    command = airflow_command(*sys.argv[1:])
-    os.execve(command[0], command, environment)
+    return subprocess.run(airflow_command(*sys.argv[1:]), env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shlex
 import sys
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def airflow_environment(settings: LocalServicesSettings) -> dict[str, str]:
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": settings.ports.airflow,
         "AIRFLOW__API__BASE_URL": url,
-        "AIRFLOW__API_AUTH__JWT_SECRET_CMD": f"cat '{secret}'",
+        "AIRFLOW__API_AUTH__JWT_SECRET_CMD": shlex.join(["cat", str(secret)]),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": services.scheduler_idle_sleep_seconds,
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": services.dag_refresh_seconds,
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": False,
