@@ -1,0 +1,96 @@
+"""Every YAML composes and validates, and YAML is the only place of a default."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+import MLOps.settings
+from MLOps.settings.base import Settings, StageSettings
+from MLOps.settings.cleaning import CleaningSettings
+from MLOps.settings.compose import compose_settings
+from MLOps.settings.local_services import LocalServicesSettings
+from MLOps.settings.project import project_root
+
+ROOT = project_root()
+TABLE = yaml.safe_load((ROOT / "config/orchestration/stages.yaml").read_text())
+BESIDE_THE_STAGES: dict[str, type[StageSettings]] = {
+    "clean_runs": CleaningSettings,
+    "local_services": LocalServicesSettings,
+}
+PRIMARIES = sorted(path.stem for path in (ROOT / "config/stages").glob("*.yaml"))
+
+
+def _settings_of(primary: str) -> type[StageSettings]:
+    if primary in BESIDE_THE_STAGES:
+        return BESIDE_THE_STAGES[primary]
+    module, _, name = TABLE[primary]["settings"].partition(":")
+    found: type[StageSettings] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _group_choices() -> Iterator[tuple[str, str]]:
+    """Each file of a group with a primary that takes the group: ("train_rl_agent", "rl_agents@agent=sac_...")."""
+    for primary in PRIMARIES:
+        for entry in yaml.safe_load((ROOT / f"config/stages/{primary}.yaml").read_text())["defaults"]:
+            if not isinstance(entry, dict):
+                continue
+            group, _, section = next(iter(entry)).lstrip("/").partition("@")
+            key = group if section == group else f"{group}@{section}"  # Hydra takes no other name
+            yield from ((primary, f"{key}={path.stem}") for path in sorted((ROOT / "config" / group).glob("*.yaml")))
+
+
+def _models() -> list[type[BaseModel]]:
+    for module in pkgutil.iter_modules(MLOps.settings.__path__, "MLOps.settings."):
+        importlib.import_module(module.name)
+    found, queue = [], [Settings]
+    while queue:
+        model = queue.pop()
+        queue += model.__subclasses__()
+        found += [model] if model.__module__.startswith("MLOps.settings.") else []
+    return sorted(found, key=lambda model: model.__qualname__)
+
+
+@pytest.mark.parametrize("primary", PRIMARIES)
+def test_primary_composes_and_validates(primary: str) -> None:
+    assert compose_settings(_settings_of(primary), primary)
+
+
+def test_every_stage_of_the_table_has_its_primary() -> None:
+    assert set(TABLE) | set(BESIDE_THE_STAGES) == set(PRIMARIES)
+
+
+@pytest.mark.parametrize(("primary", "choice"), list(_group_choices()))
+def test_group_choice_composes_and_validates(primary: str, choice: str) -> None:
+    assert compose_settings(_settings_of(primary), primary, [choice])
+
+
+def test_every_file_of_a_group_is_a_choice_somewhere() -> None:
+    reached = {re.sub("@.*=|=", "/", choice) for _, choice in _group_choices()}
+    apart = {"common", "orchestration", "stages"}
+    files = {path for path in (ROOT / "config").glob("*/*.yaml") if path.parent.name not in apart}
+    assert {f"{path.parent.name}/{path.stem}" for path in files} == reached
+
+
+def test_every_hyperparameter_file_belongs_to_an_agent() -> None:
+    agents = [yaml.safe_load(path.read_text()) for path in (ROOT / "config/rl_agents").glob("*.yaml")]
+    taken = {
+        entry.partition("@")[0].lstrip("/") for agent in agents for entry in agent["defaults"] if entry != "_self_"
+    }
+    root = ROOT / "hyperparameters"
+    assert {path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml")} == taken
+
+
+@pytest.mark.parametrize("model", _models(), ids=lambda model: model.__qualname__)
+def test_field_has_a_description_and_no_default(model: type[BaseModel]) -> None:
+    fields = model.model_fields.items()
+    assert [name for name, field in fields if not field.description] == []
+    assert [name for name, field in fields if not field.is_required()] == []
+
+
+def test_every_stage_of_the_table_has_its_script() -> None:
+    assert all((ROOT / entry["script"]).is_file() for entry in TABLE.values())
