@@ -10,7 +10,7 @@ PYTHON ?= python3.11
 UV_VERSION := 0.13.8
 TORCH_VERSION := 2.13.0
 TORCH_BACKEND ?= cpu
-WORKERS ?= $(shell nproc)
+WORKERS ?= $(shell env -u OMP_NUM_THREADS nproc | awk '{print ($$1 < 4 ? $$1 : 4)}')
 PYTEST_ARGS ?=
 
 # One thread a process: these networks and matrices are too small to gain from more, and spinning threads starve
