@@ -17,6 +17,7 @@ from deployment.local_services.processes import living_processes, recorded_servi
 from deployment.local_services.start_services import read_settings, services_folder
 
 pytestmark = pytest.mark.slow
+_PATIENCE_SECONDS = 1200
 
 
 def _free_port() -> int:
@@ -26,8 +27,8 @@ def _free_port() -> int:
 
 
 @pytest.fixture
-def running(tracked_workspace: Path) -> Iterator[list[str]]:
-    """The settings of the services that run, in a workspace and on ports of the test's own."""
+def running(tracked_workspace: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
+    """The overrides of the services that run, in a workspace and on ports of the test's own."""
     overrides = [
         f"paths.workspace='{tracked_workspace}'",
         f"ports.airflow={_free_port()}",
@@ -35,6 +36,9 @@ def running(tracked_workspace: Path) -> Iterator[list[str]]:
     ]
     try:
         assert start_services.main(overrides) == 0
+        told, settings = capfd.readouterr().out, read_settings(overrides)
+        assert airflow_url(settings) in told
+        assert airflow_password(settings) in told
         yield overrides
     finally:
         stop_services.main(overrides)
@@ -66,10 +70,12 @@ class _Api:
         """Trigger a DAG and wait until its run has ended."""
         place = f"/api/v2/dags/{dag}/dagRuns"
         run = self.call(place, {"logical_date": None, "conf": conf})
-        while run["state"] not in {"success", "failed"}:
-            time.sleep(1)  # another process decides; there is nothing to wait on
+        for _ in range(_PATIENCE_SECONDS):
+            if run["state"] in {"success", "failed"}:
+                return run
+            time.sleep(1)  # Airflow decides in processes of its own; there is nothing else to wait on
             run = self.call(f"{place}/{urllib.parse.quote(run['dag_run_id'])}")
-        return run
+        raise AssertionError(f"{dag} is still {run['state']} after {_PATIENCE_SECONDS} s")
 
     def task_state(self, run: dict[str, Any], task: str) -> str:
         place = f"/api/v2/dags/{run['dag_id']}/dagRuns/{urllib.parse.quote(run['dag_run_id'])}/taskInstances/{task}"
@@ -77,12 +83,9 @@ class _Api:
 
 
 def test_the_whole_strategy_runs_from_a_form_and_nothing_stays(
-    running: list[str], small_strategy: dict[str, Any], capfd: pytest.CaptureFixture[str]
+    running: list[str], small_strategy: dict[str, Any]
 ) -> None:
-    told = capfd.readouterr().out
     settings = read_settings(running)
-    assert airflow_url(settings) in told
-    assert airflow_password(settings) in told
     assert _Api(running).run("full_strategy", small_strategy)["state"] == "success"
     (chain,) = (settings.paths.reports / "chains").iterdir()
     assert len(list(chain.glob("0*.json"))) == 5
