@@ -166,12 +166,12 @@ def read_result(folder: Path) -> StageResult | None:
         result = StageResult.model_validate_json((folder / RESULT_FILE).read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-    artifacts = {name: _located(artifact, folder, result.folder) for name, artifact in result.artifacts.items()}
-    for artifact in artifacts.values():
+    result = _moved(result, folder)
+    for artifact in result.artifacts.values():
         if not artifact.path.exists() or sha256_of(artifact.path) != artifact.sha256:
             _LOG.warning("%s was altered or removed after it was made; it will be made again", artifact.path)
             return None
-    return result.model_copy(update={"artifacts": artifacts, "folder": folder})
+    return result
 
 
 def check_unaltered(folder: Path) -> None:
@@ -180,8 +180,13 @@ def check_unaltered(folder: Path) -> None:
         raise DigestError(f"{folder} was altered after it was made", "what its stage made", "run that stage again")
 
 
-def _located(artifact: Artifact, folder: Path, recorded: Path) -> Artifact:
-    return artifact.model_copy(update={"path": folder / artifact.path.relative_to(recorded)})
+def _moved(result: StageResult, folder: Path) -> StageResult:
+    """The result as it reads when its output lies in `folder`."""
+    artifacts = {
+        name: artifact.model_copy(update={"path": folder / artifact.path.relative_to(result.folder)})
+        for name, artifact in result.artifacts.items()
+    }
+    return result.model_copy(update={"artifacts": artifacts, "folder": folder})
 
 
 def _make(
@@ -206,12 +211,15 @@ def _make(
             details=dict(made.details),
             inputs=dict(digests),
         )
-        (folder / RESULT_FILE).write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        # paths relative to the folder: wherever the output is made, its bytes are the same
+        told = _moved(result, Path())
+        (folder / RESULT_FILE).write_text(told.model_dump_json(indent=2) + "\n", encoding="utf-8")
         for path in folder.rglob("*"):
             _flush(path)
         failpoints.reach("before_rename")
-        if final.exists():  # altered after it was made, or made by a twin of this process
-            shutil.rmtree(final)
+        if (twins := read_result(final)) is not None:
+            return twins
+        shutil.rmtree(final, ignore_errors=True)  # altered after it was made
         folder.rename(final)
         _flush(output.root)
         failpoints.reach("after_rename")

@@ -200,5 +200,5 @@ def _set_up_logging() -> None:
     )
     for room in _ROOMS:
         logging.getLogger(room).setLevel(logging.INFO)
-    for noisy in ("mlflow", "alembic", "great_expectations"):
+    for noisy in ("mlflow.store.db.utils", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -121,6 +121,25 @@ def test_failed_making_keeps_the_last_good_output(output: Callable[..., Output],
     assert [entry.name for entry in (workspace / "out").iterdir() if not entry.is_symlink()] == [good.folder.name]
 
 
+def test_output_has_the_same_bytes_wherever_it_is_made(output: Callable[..., Output], tmp_path: Path) -> None:
+    here = make_once(output(), write_file, MemoryTracker())
+    there = make_once(output(root=tmp_path / "elsewhere"), write_file, MemoryTracker())
+    assert sha256_of(here.folder) == sha256_of(there.folder)
+
+
+def test_output_that_a_twin_made_meanwhile_is_kept(output: Callable[..., Output], tmp_path: Path) -> None:
+    twins = make_once(output(root=tmp_path / "elsewhere"), write_file, MemoryTracker())
+
+    def overtaken(folder: Path, key: str) -> Made:
+        made = write_file(folder, key)
+        (folder / "file.txt").write_text("made later")
+        twins.folder.rename(output().root / twins.folder.name)
+        return made
+
+    result = make_once(output(), overtaken, MemoryTracker())
+    assert result.artifacts["file"].path.read_text() == "made"
+
+
 def test_altered_output_is_made_again(output: Callable[..., Output]) -> None:
     first = make_once(output(), write_file, MemoryTracker())
     (first.folder / "file.txt").write_text("altered")
