@@ -87,6 +87,7 @@ def make_prices() -> Callable[..., pd.DataFrame]:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small project of its own: the real global settings, a stage `probe`, one group in each search root."""
+    from experiment_tracking import provenance
     from MLOps.settings import compose
     from MLOps.settings import project as place
 
@@ -106,6 +107,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    for module in (compose, place):
+    for module in (compose, place, provenance):
         monkeypatch.setattr(module, "project_root", lambda: root)
     return root
