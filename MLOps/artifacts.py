@@ -2,7 +2,7 @@
 
 An output lives in ``<root>/<label>-<key>/``, where the key is the hash of the stage's name and
 version, its settings and its inputs' digests. It is made under a temporary name and renamed, so a
-reader sees it whole or not at all; ``<root>/latest`` points to the newest one.
+reader sees it whole or not at all; ``<root>/latest`` points to the one that was asked for last.
 """
 
 import hashlib
@@ -10,14 +10,15 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from MLOps import failpoints
 from MLOps.errors import DataError, DigestError
+from MLOps.partial_places import partial_place
 from MLOps.settings.base import StageSettings, fingerprint
 from MLOps.stage import Artifact, Scalar, StageResult, Tracker
 
@@ -51,16 +52,11 @@ def sha256_of(path: Path) -> str:
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it is flushed to disk and renamed to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with partial_place(path) as temporary:
         yield temporary
         temporary.chmod(0o644)
         _flush(temporary)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -106,6 +102,8 @@ class Output:
         Raised when the code changes what the stage makes from the same settings and inputs.
     extra : mapping of str to str
         Further identity that neither settings nor inputs hold, such as a resolved date.
+    packages : tuple of str
+        Libraries that decide what is made; their installed versions enter the key.
     publish : tuple of str
         Files, where the stage made them, that are also reachable as ``<root>/<file>``, through ``latest``.
     """
@@ -117,6 +115,7 @@ class Output:
     label: str = "run"
     version: int = 1
     extra: Mapping[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
     publish: tuple[str, ...] = ()
 
     def input_digests(self) -> dict[str, str]:
@@ -125,7 +124,8 @@ class Output:
 
     def key(self, digests: Mapping[str, str]) -> str:
         """The first 16 hexadecimal digits of the identity's sha256."""
-        identity = [self.stage, self.version, fingerprint(self.settings), dict(digests), dict(self.extra)]
+        packages = {name: version(name) for name in self.packages}
+        identity = [self.stage, self.version, fingerprint(self.settings), dict(digests), dict(self.extra), packages]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -149,8 +149,8 @@ def make_once(output: Output, make: Callable[[Path, str], Made], tracker: Tracke
     digests = output.input_digests()
     key = output.key(digests)
     final = output.root / f"{output.label}-{key}"
-    tracker.begin(key, digests)
     result = read_result(final)
+    tracker.begin(key, digests, is_made=result is not None)
     if result is not None:
         _LOG.info("%s: output %s is already made", output.stage, final.name)
         result = result.model_copy(update={"status": "already_made"})
@@ -193,10 +193,7 @@ def _make(
     output: Output, make: Callable[[Path, str], Made], final: Path, key: str, digests: Mapping[str, str]
 ) -> StageResult:
     output.root.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(output.root)
-    folder = output.root / f".{final.name}.{os.getpid()}.partial"
-    folder.mkdir()
-    try:
+    with partial_place(final, is_folder=True) as folder:
         failpoints.reach("before_write")
         made = make(folder, key)
         result = StageResult(
@@ -220,20 +217,11 @@ def _make(
         if (twins := read_result(final)) is not None:
             return twins
         shutil.rmtree(final, ignore_errors=True)  # altered after it was made
+        folder.chmod(0o755)
         folder.rename(final)
         _flush(output.root)
         failpoints.reach("after_rename")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return result
-
-
-def _remove_abandoned(root: Path) -> None:
-    """Clear partial folders whose process is gone."""
-    for folder in root.glob(".*.partial"):
-        pid = folder.name.split(".")[-2]
-        if not (pid.isdigit() and Path("/proc", pid).exists()):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish(output: Output, final: Path) -> None:

@@ -1,5 +1,14 @@
 """Typed errors that say in one line what was given, what is allowed and where to mend it."""
 
+import re
+
+_USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
+
+
+def without_credentials(text: str) -> str:
+    """`text` with the user and password of every URI in it blotted out."""
+    return _USER_INFO.sub("***@", text)
+
 
 class PlatformError(Exception):
     """An error that its reader can mend.
@@ -23,7 +32,7 @@ class PlatformError(Exception):
             parts.append(f"allowed: {allowed}")
         if mend:
             parts.append(f"mend: {mend}")
-        super().__init__(" ".join("; ".join(parts).split()))
+        super().__init__(without_credentials(" ".join("; ".join(parts).split())))
 
 
 class SettingsError(PlatformError):

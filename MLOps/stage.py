@@ -48,8 +48,11 @@ class Tracker(Protocol):
     run_id: str
     """The recorded run; empty before `begin`, and always where nothing is recorded."""
 
-    def begin(self, key: str, inputs: Mapping[str, str]) -> None:
-        """Open the run of `key`, or continue the one that an earlier try opened."""
+    def begin(self, key: str, inputs: Mapping[str, str], is_made: bool = False) -> None:
+        """Open the run of `key`, or continue the one that an earlier try opened.
+
+        With `is_made` the output stands already: what is recorded of its making is left as it is.
+        """
 
     def params(self, values: Mapping[str, Scalar]) -> None:
         """Record facts that stay fixed during the run."""
@@ -76,7 +79,7 @@ class MemoryTracker:
     artifact_paths: list[tuple[Path, str]] = field(default_factory=list)
     tag_values: dict[str, str] = field(default_factory=dict)
 
-    def begin(self, key: str, inputs: Mapping[str, str]) -> None:
+    def begin(self, key: str, inputs: Mapping[str, str], is_made: bool = False) -> None:  # noqa: ARG002
         self.key, self.inputs = key, dict(inputs)
 
     def params(self, values: Mapping[str, Scalar]) -> None:

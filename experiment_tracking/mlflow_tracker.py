@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from experiment_tracking import mlflow_utils
-from experiment_tracking.provenance import package_versions, provenance_tags
+from experiment_tracking.provenance import UNKNOWN_CODE, package_versions, provenance_tags
 from MLOps.settings.base import StageSettings, identity_of
 from MLOps.stage import Scalar, StageResult
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _BATCH = 100  # MLflow's limit of params or tags in one call
+_RECORDED = "result_recorded"
 _VALUE_LENGTH = 500  # MLflow's shortest limit of a value, kept by all of its stores
 
 
@@ -32,6 +33,7 @@ class MlflowTracker:
         self._stack = ExitStack()
         self._client: MlflowClient | None = None
         self.run_id = ""
+        self._is_recorded = False
 
     def __enter__(self) -> "MlflowTracker":
         return self
@@ -45,15 +47,25 @@ class MlflowTracker:
         assert self._client is not None, "begin() opens the run"
         return self._client
 
-    def begin(self, key: str, inputs: Mapping[str, str]) -> None:
+    def begin(self, key: str, inputs: Mapping[str, str], is_made: bool = False) -> None:
         self._client = mlflow_utils.open_client(self._settings)
         experiment = mlflow_utils.experiment_id(self._client, self._settings)
         name = f"{self._stage} {key[:8]}"
         run = self._stack.enter_context(mlflow_utils.start_run(self._client, experiment, name, key))
         self.run_id = run.info.run_id
-        self.tags({"stage": self._stage, **provenance_tags(self._settings)})
-        self.tags({f"input.{name}.sha256": digest for name, digest in inputs.items()})
-        self.params(dict(_flat(identity_of(self._settings))))
+        self._is_recorded = is_made and run.data.tags.get(_RECORDED) == "true"
+        is_new = "stage" not in run.data.tags
+        if is_new:
+            self.tags({"stage": self._stage, **{f"input.{name}.sha256": digest for name, digest in inputs.items()}})
+            self.params(dict(_flat(identity_of(self._settings))))
+        if not is_made:
+            self._record_origin()
+        elif is_new:  # made before this store knew of it
+            self.tags(UNKNOWN_CODE)
+
+    def _record_origin(self) -> None:
+        """Which code, settings and packages make the output now."""
+        self.tags({**provenance_tags(self._settings), _RECORDED: "false"})
         self._text(yaml.safe_dump(self._settings.model_dump(mode="json"), sort_keys=False), "settings.yaml")
         self._text(yaml.safe_dump(package_versions()), "packages.yaml")
 
@@ -83,15 +95,18 @@ class MlflowTracker:
         self.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in values.items()])
 
     def finish(self, result: StageResult) -> None:
-        """Record a stage's result: figures, digests, details, and copies of what is small enough."""
+        """Record a stage's result, once: figures, digests, details, and copies of what is small enough."""
+        self.tags({f"detail.{name}": str(value) for name, value in result.details.items()})
+        if self._is_recorded:
+            return
         if result.metrics:
             self.metrics(result.metrics)
-        self.tags({f"detail.{name}": str(value) for name, value in result.details.items()})
         for name, artifact in result.artifacts.items():
             self.tags({f"artifact.{name}.sha256": artifact.sha256, f"artifact.{name}.path": str(artifact.path)})
             if _size(artifact.path) <= self._settings.tracking.max_artifact_mib * 2**20:
                 self.artifact(artifact.path, f"outputs/{name}" if artifact.path.is_dir() else "outputs")
         self._text(result.model_dump_json(indent=2), "result.json")
+        self.tags({_RECORDED: "true"})
 
     def _text(self, text: str, name: str) -> None:
         self.client.log_text(self.run_id, text, name)

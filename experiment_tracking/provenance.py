@@ -10,6 +10,8 @@ from MLOps.settings.project import project_root
 # DVC pointers change with every run and say nothing about the code.
 _DATA_POINTERS = ":(exclude)*.dvc"
 
+UNKNOWN_CODE = {"git.commit": "unknown", "git.dirty": "unknown"}
+
 _PACKAGES = (
     "trading-agents-mlops",
     "apache-airflow",

@@ -1,5 +1,6 @@
 """Outputs are made once, whole, and under a key that their settings and inputs decide."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from MLOps import failpoints
 from MLOps.artifacts import Made, Output, make_once, read_result, sha256_of, write_text, written_whole
 from MLOps.errors import DataError
+from MLOps.partial_places import partial_place
 from MLOps.settings.base import StageSettings
 from MLOps.settings.project import project_root
 from MLOps.stage import MemoryTracker
@@ -102,10 +104,33 @@ def test_kill_at_a_point_leaves_nothing_half_written_and_a_retry_ends_the_same(
 
 
 def test_folder_that_a_dead_process_left_is_cleared(output: Callable[..., Output], workspace: Path) -> None:
-    abandoned = workspace / "out" / ".run-abc.99999999.partial"
+    abandoned = workspace / "out" / f".run-abc.{os.getpid()}.partial"
     abandoned.mkdir(parents=True)
     make_once(output(), write_file, MemoryTracker())
     assert not abandoned.exists()
+
+
+def test_folder_that_a_living_process_fills_is_left_alone(output: Callable[..., Output], workspace: Path) -> None:
+    (workspace / "out").mkdir()
+    with partial_place(workspace / "out" / "run-abc", is_folder=True) as folder:
+        make_once(output(), write_file, MemoryTracker())
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
+def test_file_that_a_dead_process_left_is_cleared_by_the_next_write(tmp_path: Path) -> None:
+    (tmp_path / ".a.txt.xyz.partial").touch()
+    (tmp_path / ".b.txt.xyz.partial").touch()
+    write_text(tmp_path / "a.txt", "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.txt.xyz.partial", "a.txt"]
+
+
+def test_key_follows_the_versions_of_the_packages_that_decide(
+    output: Callable[..., Output], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [output(packages=packages).key({}) for packages in ((), ("numpy",))]
+    monkeypatch.setattr("MLOps.artifacts.version", lambda _name: "0.0")
+    assert len({*keys, output(packages=("numpy",)).key({})}) == 3
 
 
 def test_failed_making_keeps_the_last_good_output(output: Callable[..., Output], workspace: Path) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 FloatArray = npt.NDArray[np.float64]
 _BLOCK = 256  # sessions at once: bounds the memory for the windows' copies to block x window x N
@@ -42,11 +43,12 @@ def turbulence(close: FloatArray, window: int = 252) -> FloatArray:
     returns = close[1:] / close[:-1] - 1.0
     result = np.full(len(close), np.nan)
     first = warm_up_rows(window)
-    for start in range(first, len(close), _BLOCK):
-        stop = min(start + _BLOCK, len(close))
-        # row i of `returns` is the return at session i + 1, so the past of session t ends at row t - 2
-        past = np.lib.stride_tricks.sliding_window_view(returns[start - first : stop - 2], window, axis=0)
-        result[start:stop] = _distances(returns[start - 1 : stop - 1], past)
+    with threadpool_limits(1, user_api="blas"):  # sums in another order change the last bits
+        for start in range(first, len(close), _BLOCK):
+            stop = min(start + _BLOCK, len(close))
+            # row i of `returns` is the return at session i + 1, so the past of session t ends at row t - 2
+            past = np.lib.stride_tricks.sliding_window_view(returns[start - first : stop - 2], window, axis=0)
+            result[start:stop] = _distances(returns[start - 1 : stop - 1], past)
     return result
 
 

@@ -5,6 +5,7 @@ import json
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -62,6 +63,14 @@ class TrackingSettings(Settings):
 
     enabled: bool = Field(description="Record runs in MLflow; false keeps them in memory only.")
     uri: str = Field(description="MLflow tracking URI; a sqlite:/// path is relative to the workspace.")
+
+    @field_validator("uri")
+    @classmethod
+    def _without_password(cls, uri: str) -> str:
+        if urlsplit(uri).password is not None:
+            raise ValueError("a password does not belong into settings; MLflow reads it from MLFLOW_TRACKING_PASSWORD")
+        return uri
+
     experiment: str = Field(min_length=1, description="MLflow experiment that the runs belong to.")
     timeout_seconds: int = Field(ge=1, le=600, description="How long to wait for an MLflow server, in seconds.")
     max_artifact_mib: int = Field(ge=0, description="Larger outputs are recorded by digest and path, not copied.")

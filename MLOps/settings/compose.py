@@ -94,15 +94,29 @@ def compose_values(
                 target = laid
             config = _merged(config, target)
             layers += file_layers
-        for override in assignments:
-            key = override.key_or_group
-            OmegaConf.update(config, key, override.value(), merge=True, force_add=True)
-            layers.append(_Layer(f"command line: {override.input_line}", "", frozenset({key})))
         values = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise SettingsError(_first_line(error), "keys that fit the sections of config/", "the overrides") from error
     assert isinstance(values, dict)
+    for override in assignments:
+        _assign(values, override)
+        layers.append(_Layer(f"command line: {override.input_line}", "", frozenset({override.key_or_group})))
     return {str(key): value for key, value in values.items()}, layers
+
+
+def _assign(values: dict[Any, Any], override: "Override") -> None:
+    """Set the override's key to its value as it was given: ``${...}`` in it is plain text."""
+    *sections, name = override.key_or_group.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise SettingsError(
+                f"override {override.input_line!r}: {section} has no keys below it", mend="the command line"
+            )
+    given = override.value()
+    if isinstance(given, dict) and isinstance(values.get(name), dict):
+        given = {**values[name], **given}
+    values[name] = given
 
 
 def validated(settings_type: type[SettingsT], values: Mapping[str, Any], layers: Sequence[_Layer]) -> SettingsT:

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from MLOps.artifacts import written_whole
 
 _LOG = logging.getLogger(__name__)
 _FILE = "checkpoint.pt"
-_PACKAGES = ("elegantrl", "finrl", "numpy", "stable-baselines3", "torch")
 
 
 class CheckpointStore:
@@ -21,7 +19,8 @@ class CheckpointStore:
     Parameters
     ----------
     folder : Path
-        Named by the key of the output, so that settings, data and seed are the same by construction.
+        Named by the key of the output, so that settings, data, seed and library versions are the same
+        by construction.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,21 +29,17 @@ class CheckpointStore:
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint by `state` (tensors and plain values), whole or not at all."""
         with written_whole(self._folder / _FILE) as temporary, temporary.open("wb") as stream:
-            torch.save({"versions": _versions(), "state": state}, stream)
+            torch.save(state, stream)
 
     def load(self) -> dict[str, Any] | None:
-        """The last state; None if there is none that this environment can continue bit for bit."""
+        """The last state; None if there is none that can be read."""
         path = self._folder / _FILE
         if not path.exists():
             return None
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            versions, state = content["versions"], content["state"]
+            state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # noqa: BLE001 - torch raises many kinds; any of them means: start from zero
             _LOG.warning("%s cannot be read (%s); training starts from zero", path, type(error).__name__)
-            return None
-        if versions != _versions():
-            _LOG.warning("%s was written with other package versions; training starts from zero", path)
             return None
         assert isinstance(state, dict)
         return state
@@ -52,7 +47,3 @@ class CheckpointStore:
     def remove(self) -> None:
         """Forget the checkpoint, if there is one."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in _PACKAGES}

@@ -56,7 +56,12 @@ def train_rl_agent(settings: TrainRlAgentSettings, tracker: Tracker) -> StageRes
         return _make_model(folder, store(key), panel, split, sha256_of(features), settings, tracker)
 
     output = Output(
-        stage=STAGE.name, root=root, settings=settings, inputs={"features": features}, label=str(panel.dates[-1])
+        stage=STAGE.name,
+        root=root,
+        settings=settings,
+        inputs={"features": features},
+        label=str(panel.dates[-1]),
+        packages=("elegantrl", "finrl", "gymnasium", "numpy", "stable-baselines3", "torch"),
     )
     result = make_once(output, make, tracker)
     result = result.model_copy(update={"details": result.details | _origin(features)})

@@ -43,9 +43,10 @@ STAGE = Stage("probe", ProbeSettings, probe)
 
 
 @pytest.fixture
-def tracked(project: Path, empty_mlflow_store: Path) -> Path:
+def tracked(project: Path, empty_mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(empty_mlflow_store, project / "mlruns.db")
     (project / "source.txt").write_text("prices")
+    monkeypatch.setattr(provenance, "project_root", lambda: project)
     return project
 
 
@@ -68,7 +69,7 @@ def test_run_carries_provenance_settings_curve_and_result(runs: Callable[[], lis
     assert tags["settings.sha256"] == fingerprint(read_settings(STAGE, []))
     assert len(tags["input.source.sha256"]) == 64
     assert tags["detail.agent"] == "ppo"
-    assert tags["git.dirty"] == "true"  # the small project is no git checkout
+    assert (tags["git.commit"], tags["git.dirty"]) == ("unknown", "true")  # the small project is no git checkout
     assert run.data.params["window"] == "5"
     assert run.data.metrics == {"loss": pytest.approx(1 / 3), "rows": 3.0}
     artifacts = tracked / "mlartifacts" / "trading-agents" / run.info.run_id / "artifacts"
@@ -101,6 +102,28 @@ def test_killed_before_tracking_the_retry_still_records_the_result(runs: Callabl
     failpoints.disarm()
     assert run_stage(STAGE, []) == 0
     assert [(run.info.status, run.data.metrics["rows"]) for run in runs()] == [("FINISHED", 3.0)]
+
+
+def test_output_that_stands_keeps_the_record_of_its_making(
+    runs: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "_git", lambda *_: "old")
+    run_stage(STAGE, [])
+    monkeypatch.setattr(provenance, "_git", lambda *_: "new")
+    run_stage(STAGE, [])
+    (run,) = runs()
+    assert run.data.tags["git.commit"] == "old"
+    client = mlflow_utils.open_client(read_settings(STAGE, []))
+    assert len(client.get_metric_history(run.info.run_id, "rows")) == 1
+
+
+def test_store_that_did_not_see_the_making_claims_no_commit(
+    runs: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "_git", lambda *_: "new")
+    run_stage(STAGE, ["tracking.enabled=false"])
+    run_stage(STAGE, [])
+    assert [(run.data.tags["git.commit"], run.data.metrics["rows"]) for run in runs()] == [("unknown", 3.0)]
 
 
 def test_other_settings_or_inputs_are_another_run(runs: Callable[[], list[Any]], tracked: Path) -> None:

@@ -82,6 +82,16 @@ def test_bad_override_is_one_clear_line(override: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_override_is_taken_literally() -> None:
+    assert probe("machine.kind='${oc.env:HOME}'").machine.kind == "${oc.env:HOME}"
+
+
+def test_password_in_the_uri_is_refused_and_not_repeated() -> None:
+    with pytest.raises(SettingsError, match="MLFLOW_TRACKING_PASSWORD") as caught:
+        probe("tracking.uri='http://bob:hunter2@127.0.0.1:8081'")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(
         SettingsError, match=r"window=0.* \| .*nothing: unknown key|nothing: unknown key.* \| .*window=0"

@@ -38,20 +38,10 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, caplog: pytest.LogCaptu
             return (Path(tmp_path / "owned").write_text, ("gotcha",))
 
     (tmp_path / "key").mkdir()
-    torch.save({"versions": {}, "state": Evil()}, tmp_path / "key" / "checkpoint.pt")
+    torch.save({"evil": Evil()}, tmp_path / "key" / "checkpoint.pt")
     assert CheckpointStore(tmp_path / "key").load() is None
     assert not (tmp_path / "owned").exists()
     assert "starts from zero" in caplog.text
-
-
-def test_other_package_versions_start_from_zero(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    store = CheckpointStore(tmp_path / "key")
-    store.save(STATE)
-    monkeypatch.setattr(checkpoint, "version", lambda _name: "0.0.0")
-    assert store.load() is None
-    assert "other package versions" in caplog.text
 
 
 def test_an_interrupted_write_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
