@@ -3,7 +3,7 @@
 What is older than `keep_days` and not among the newest `keep_count` of its kind goes. What an alias of
 the registry or a `latest` names stays, and so does every model that ever passed the gates (a rollback
 may need it), its reports, and the outputs that it was made from. Raw data stays: a past date must
-remain repeatable.
+remain repeatable. Logs, alerts and the like go by the same age and count.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from deployment.old_records import old_records
 from experiment_tracking import mlflow_utils
 from experiment_tracking.trim_runs import old_runs, remove_run
 from MLOps.artifacts import RESULT_FILE
@@ -55,12 +56,13 @@ class Cleaning:
     """What goes."""
 
     folders: tuple[Path, ...]
+    records: tuple[Path, ...]
     versions: tuple[ModelVersion, ...]
     runs: "tuple[Run, ...]"
 
     def lines(self, workspace: Path) -> Iterator[str]:
         """One line for each thing."""
-        yield from (str(folder.relative_to(workspace)) for folder in self.folders)
+        yield from (str(path.relative_to(workspace)) for path in (*self.folders, *self.records))
         yield from (f"registry: {version}" for version in self.versions)
         yield from (f"MLflow run: {run.info.run_name} ({run.info.run_id})" for run in self.runs)
 
@@ -82,8 +84,11 @@ def clean_runs(settings: CleaningSettings, now: datetime) -> Cleaning:
     for run in cleaning.runs:
         assert client is not None, "runs are found by a client"
         remove_run(client, run, settings.paths.workspace / "mlartifacts")
-    for folder in cleaning.folders:
-        shutil.rmtree(folder)
+    for path in (*cleaning.folders, *cleaning.records):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     return cleaning
 
 
@@ -111,7 +116,8 @@ def plan_cleaning(
             kept_keys={o.result.key for o in outputs if o.folder not in gone_folders},
         )
     folders = tuple(o.folder for o in sorted(gone, key=lambda o: o.made_at))
-    return Cleaning(folders, gone_versions, tuple(reversed(runs)))
+    records = tuple(old_records(settings, now, needed))
+    return Cleaning(folders, records, gone_versions, tuple(reversed(runs)))
 
 
 def _needed(registry: ModelRegistry, versions: Collection[ModelVersion]) -> set[str]:

@@ -1,0 +1,75 @@
+"""Records that runs leave beside their outputs: logs, alerts, reports of checks, checkpoints of what never ended."""
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from MLOps.settings.cleaning import CleaningSettings
+
+_AT_WORK = timedelta(days=2)
+"""Younger than this a record may be in use: a plan gives a try at a stage one day at most."""
+
+
+@dataclass(frozen=True)
+class RecordKind:
+    """Records of one kind, each a file or a folder of its own.
+
+    Attributes
+    ----------
+    root : Path
+        Where they lie.
+    pattern : str
+        What tells one from a file of somebody's own, relative to `root`.
+    keep_count : int
+        So many of the newest stay, however old.
+    """
+
+    root: Path
+    pattern: str
+    keep_count: int
+
+    def newest_first(self) -> list[tuple[float, Path]]:
+        """The records, each with the time of its last change, in seconds since 1970."""
+        entries = {self.root / file.relative_to(self.root).parts[0] for file in self.root.glob(self.pattern)}
+        return sorted(((_changed_at(entry), entry) for entry in entries if not entry.is_symlink()), reverse=True)
+
+
+def record_kinds(settings: CleaningSettings) -> tuple[RecordKind, ...]:
+    """Every kind; checkpoints go by age alone, for a training that ends removes its own."""
+    paths, count = settings.paths, settings.keep_count
+    return (
+        RecordKind(paths.reports / "chains", "*/chain.json", count),
+        RecordKind(paths.reports / "alerts", "*.json", count),
+        RecordKind(paths.reports / "logs", "*.log", count),
+        RecordKind(paths.reports / "data_validation", "*/report.json", count),
+        RecordKind(paths.cache / "models", "*", count),
+        RecordKind(paths.models / ".checkpoints", "*", 0),
+    )
+
+
+def old_records(settings: CleaningSettings, now: datetime, needed_digests: Collection[str]) -> Iterator[Path]:
+    """Records that are too old and, within their kind, too far back.
+
+    Parameters
+    ----------
+    settings : CleaningSettings
+        What stays.
+    now : datetime
+        Moment that ages are counted to.
+    needed_digests : collection of str
+        Models whose cached files stay.
+    """
+    before = now - max(timedelta(days=settings.keep_days), _AT_WORK)
+    for kind in record_kinds(settings):
+        for changed_at, entry in kind.newest_first()[kind.keep_count :]:
+            if changed_at < before.timestamp() and entry.name not in needed_digests:
+                yield entry
+
+
+def _changed_at(entry: Path) -> float:
+    try:
+        return max(path.lstat().st_mtime for path in (entry, *entry.rglob("*")))
+    except FileNotFoundError:  # a part of it went at this moment: it is in use
+        return math.inf

@@ -1,0 +1,108 @@
+"""Records of old runs go by age and count; what could still be at work, and what is nobody's record, stays."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from deployment.clean_runs import clean_runs
+from deployment.old_records import old_records
+from MLOps.settings.cleaning import CleaningSettings
+from MLOps.settings.compose import compose_settings
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+ENTRIES = {
+    "reports/chains": "{}/chain.json",
+    "reports/alerts": "{}.json",
+    "reports/logs": "{}.log",
+    "reports/data_validation": "{}/report.json",
+    "data/cache/models": "{}/model.json",
+    "models/.checkpoints": "{}/checkpoint.pt",
+}
+
+
+def settings_of(workspace: Path, keep_days: int = 10, keep_count: int = 1) -> CleaningSettings:
+    fixed = [f"paths.workspace={workspace}", "tracking.enabled=false", "registry.kind=filesystem"]
+    kept = [f"keep_days={keep_days}", f"keep_count={keep_count}"]
+    return compose_settings(CleaningSettings, "clean_runs", [*fixed, *kept])
+
+
+def write(file: Path, days_old: float) -> None:
+    """Write a file; it and its folder are `days_old` days old."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("{}")
+    made = (NOW - timedelta(days=days_old)).timestamp()
+    for path in (file, file.parent):
+        os.utime(path, (made, made))
+
+
+def write_history(root: Path, entry: str) -> None:
+    for name, days_old in [("oldest", 60), ("old", 40), ("recent", 5)]:
+        write(root / entry.format(name), days_old)
+
+
+def left(root: Path) -> list[str]:
+    return sorted(path.stem for path in root.iterdir())
+
+
+@pytest.mark.parametrize("root", [root for root in ENTRIES if not root.endswith("checkpoints")])
+def test_only_what_is_both_old_and_far_back_goes(workspace: Path, root: str) -> None:
+    write_history(workspace / root, ENTRIES[root])
+    clean_runs(settings_of(workspace, keep_count=2), NOW)
+    assert left(workspace / root) == ["old", "recent"]
+
+
+def test_an_abandoned_checkpoint_goes_by_age_alone(workspace: Path) -> None:
+    root = workspace / "models" / ".checkpoints"
+    write_history(root, ENTRIES["models/.checkpoints"])
+    clean_runs(settings_of(workspace, keep_count=20), NOW)
+    assert left(root) == ["recent"]
+
+
+@pytest.mark.parametrize("root", ENTRIES)
+def test_what_could_be_at_work_stays_whatever_the_settings(workspace: Path, root: str) -> None:
+    write(workspace / root / ENTRIES[root].format("newest"), 0)
+    write(workspace / root / ENTRIES[root].format("at_work"), 1.5)
+    write(workspace / root / ENTRIES[root].format("ended"), 2.5)
+    clean_runs(settings_of(workspace, keep_days=0), NOW)
+    assert left(workspace / root) == ["at_work", "newest"]
+
+
+def test_an_entry_is_as_old_as_its_newest_file(workspace: Path) -> None:
+    chains = workspace / "reports" / "chains"
+    write_history(chains, "{}/chain.json")
+    write(chains / "oldest" / "05-promote_to_paper.json", 1)
+    clean_runs(settings_of(workspace), NOW)
+    assert left(chains) == ["oldest", "recent"]
+
+
+def test_an_entry_that_changes_while_it_is_looked_at_stays(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chains, look = workspace / "reports" / "chains", Path.lstat
+    write_history(chains, "{}/chain.json")
+
+    def vanish(path: Path) -> os.stat_result:
+        if path == chains / "oldest" / "chain.json":
+            raise FileNotFoundError
+        return look(path)
+
+    monkeypatch.setattr(Path, "lstat", vanish)
+    assert [path.name for path in old_records(settings_of(workspace), NOW, needed_digests=())] == ["old"]
+
+
+def test_files_that_are_no_records_stay(workspace: Path) -> None:
+    reports = workspace / "reports"
+    mine = [reports / "logs" / "notes.txt", reports / "chains" / "mine" / "notes.txt", reports / "alerts" / "README"]
+    for file in mine:
+        write(file, 400)
+    write_history(reports / "logs", "{}.log")
+    (reports / "logs" / "elsewhere.log").symlink_to(mine[1])
+    clean_runs(settings_of(workspace), NOW)
+    assert left(reports / "logs") == ["elsewhere", "notes", "recent"]
+    assert all(file.is_file() for file in mine)
+
+
+def test_the_cached_files_of_a_needed_model_stay(workspace: Path) -> None:
+    write_history(workspace / "data" / "cache" / "models", "{}/model.json")
+    found = old_records(settings_of(workspace), NOW, needed_digests={"oldest"})
+    assert [path.name for path in found] == ["old"]
