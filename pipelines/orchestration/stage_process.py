@@ -1,7 +1,8 @@
 """A stage as a process: its own command line, its prose passed on as it comes, its last line read as the result.
 
-The process leads a group of its own, so that ending it ends what it started. Whoever dies first is
-cared for: if this process is killed, the kernel sends the stage SIGTERM, and a retry finds no twin.
+The process leads a group of its own, so that ending it ends what it started. If this process is
+killed, the kernel sends the stage SIGTERM; until the stage has ended, a retry may run beside it, which
+is harmless, because each try makes its output in a partial folder of its own and renames it.
 """
 
 import os
