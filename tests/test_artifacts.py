@@ -125,9 +125,7 @@ def test_file_that_a_dead_process_left_is_cleared_by_the_next_write(tmp_path: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b.txt.xyz.partial", "a.txt"]
 
 
-def test_file_is_written_whole_into_a_folder_that_is_not_whole_yet(
-    output: Callable[..., Output], workspace: Path
-) -> None:
+def test_file_is_written_whole_into_a_folder_that_is_not_whole_yet(output: Callable[..., Output]) -> None:
     def make(folder: Path, _key: str) -> Made:
         write_text(folder / "made.txt", "made")
         return Made(files={"made": "made.txt"})
