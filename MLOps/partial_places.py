@@ -29,17 +29,25 @@ def partial_place(target: Path, is_folder: bool = False) -> Iterator[Path]:
     is_folder : bool
         Make a folder, and clear the partial folders of every target in the parent.
     """
-    parent = target.parent
-    with _locked(parent):
-        _clear_abandoned(parent, "*" if is_folder else f"{glob.escape(target.name)}.*")
-        place = _make(target, is_folder)
-        lock = os.open(place, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    _clear_abandoned(target.parent, "*" if is_folder else f"{glob.escape(target.name)}.*")
+    place, lock = _make_locked(target, is_folder)
     try:
         yield place
     finally:
         _remove(place)
         os.close(lock)
+
+
+def _make_locked(target: Path, is_folder: bool) -> tuple[Path, int]:
+    """A new place and the descriptor that holds its lock."""
+    while True:
+        place = _make(target, is_folder)
+        with suppress(FileNotFoundError):  # another process took it for abandoned before it was locked
+            lock = os.open(place, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if place.exists():
+                return place, lock
+            os.close(lock)
 
 
 def _make(target: Path, is_folder: bool) -> Path:
@@ -68,17 +76,3 @@ def _remove(place: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
     else:
         place.unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of `folder`, so that a place is never seen between its making and its locking."""
-    if folder.name.endswith(_SUFFIX):  # a partial folder is its maker's alone, who holds its lock already
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
