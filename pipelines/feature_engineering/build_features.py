@@ -43,6 +43,7 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
     if settings.news_path is not None:
         inputs["news"] = (settings.paths.workspace / settings.news_path).resolve()
     bars, news = _read(inputs)
+    origin = _origin(inputs["bars"])
     files = tuple(f"{_NAME}.{suffix}" for suffix in _FORMATS[settings.output_format])
 
     def make(folder: Path, _key: str) -> Made:
@@ -52,7 +53,7 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
         _validate(table)
         for name in files:
             _write(table.frame, folder / name)
-        return _made(table, files, _origin(inputs["bars"]))
+        return _made(table, files, origin)
 
     output = Output(
         stage=STAGE.name,
@@ -60,6 +61,7 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs=inputs,
         label=_last_session(bars, settings.last_session).isoformat(),
+        extra={name: str(fact) for name, fact in origin.items()},
         publish=files,
     )
     return _versioned(make_once(output, make, tracker), settings)

@@ -126,6 +126,22 @@ def test_says_what_ingestion_said_of_the_bars(ingested: Path) -> None:
     assert "series" not in details
 
 
+def test_equal_bars_of_another_origin_are_another_version(ingested: Path) -> None:
+    folder = ingested / "data/raw/one"
+
+    def built(is_replay: bool) -> StageResult:
+        told_by = StageResult(
+            stage="ingest_data", key="k", status="made", folder=Path(), details={"is_replay": is_replay}
+        )
+        (folder / "result.json").write_text(told_by.model_dump_json())
+        return stage.build_features(settings(ingested), MemoryTracker())
+
+    live, replayed = built(is_replay=False), built(is_replay=True)
+    assert (live.details["is_replay"], replayed.details["is_replay"]) == (False, True)
+    assert live.folder != replayed.folder
+    assert live.artifacts["features"].sha256 == replayed.artifacts["features"].sha256
+
+
 def test_dvc_gives_deleted_features_back(ingested: Path) -> None:
     kept = settings(ingested, "versioning.enabled=true")
     result = stage.build_features(kept, MemoryTracker())
