@@ -84,6 +84,11 @@ def sessions_between(name: str, first: date, last: date) -> int:
     return stop - start
 
 
+def exchange_timezone(name: str) -> str:
+    """IANA name of the time zone in which the exchange's days begin and end."""
+    return str(_calendar(name).tz)
+
+
 def close_instants(name: str, sessions: pd.Series) -> pd.Series:
     """When each of `sessions` closed, as datetime64[us, UTC].
 

@@ -12,7 +12,8 @@ from MLOps.market.adjustment import forward_adjusted
 from MLOps.market.alignment import AlignedBars, align
 from MLOps.market.bars import select_tickers
 from MLOps.market.indicators import INDICATORS, PriceArrays, compute_indicators
-from MLOps.market.news_join import SessionNews, join_news, known_at
+from MLOps.market.news import known_at
+from MLOps.market.news_join import SessionNews, join_news
 from MLOps.market.turbulence import turbulence, warm_up_rows
 from MLOps.settings.features import FeatureSettings
 
@@ -156,7 +157,8 @@ def _session_news(news: pd.DataFrame | None, aligned: AlignedBars, timezone: str
         count = len(aligned.sessions)
         return SessionNews(np.zeros(count), np.zeros(count, dtype=np.bool_))
     scores = news["score"].to_numpy(dtype=np.float64) if "score" in news else np.full(len(news), np.nan)
-    return join_news(aligned.closed_at, known_at(news, timezone), scores)
+    known = known_at(news, timezone).dt.tz_localize(None).to_numpy()
+    return join_news(aligned.closed_at, known, scores)
 
 
 def _for_all(values: npt.NDArray[Any], aligned: AlignedBars) -> npt.NDArray[Any]:

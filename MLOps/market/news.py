@@ -82,11 +82,19 @@ def read_news(path: Path) -> pd.DataFrame:
     return as_news(table.to_pandas(), str(path))
 
 
-def known_at(news: pd.DataFrame) -> pd.Series:
-    """When each article was surely known, as datetime64[us, UTC].
+def known_at(news: pd.DataFrame, timezone: str) -> pd.Series:
+    """When each article was known, as datetime64[us, UTC]; a decision may use it strictly after that.
 
-    Of an article that has only a date we know that it was out once that date had ended everywhere
-    on Earth: at noon UTC of the next day.
+    That is its time of publication. An article of which only the date is known counts as known at
+    the end of that day in the exchange's `timezone`: it may have been written in the evening.
+
+    Parameters
+    ----------
+    news : DataFrame
+        Columns published_at (UTC; its date where only that is known) and is_date_only.
+    timezone : str
+        IANA name, as in ``America/New_York``.
     """
-    published = news["published_at"]
-    return published.mask(news["is_date_only"], published.dt.normalize() + pd.Timedelta(hours=36))
+    published = news["published_at"].astype("datetime64[us, UTC]")
+    day_after = published.dt.tz_localize(None).dt.normalize() + pd.Timedelta(days=1)
+    return published.mask(news["is_date_only"], day_after.dt.tz_localize(timezone).dt.tz_convert("UTC"))

@@ -1,10 +1,9 @@
-"""News joined to sessions as of the time it was known, never as of the day it is filed under."""
+"""News joined to sessions as of the time it was known (`MLOps.market.news.known_at`), not the day it is filed under."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 InstantArray = npt.NDArray[np.datetime64]
@@ -24,26 +23,6 @@ class SessionNews:
 
     sentiment: FloatArray
     has_news: npt.NDArray[np.bool_]
-
-
-def known_at(news: pd.DataFrame, timezone: str) -> InstantArray:
-    """(K,) datetime64[us] UTC instant at which each article counts as known.
-
-    That is its time of publication. An article of which only the date is known counts as known at
-    the end of that day in the exchange's `timezone`: it may have been written in the evening.
-
-    Parameters
-    ----------
-    news : DataFrame
-        Columns published_at (UTC; its date where only that is known) and is_date_only.
-    timezone : str
-        IANA name, as in ``America/New_York``.
-    """
-    day = news["published_at"].dt.tz_localize(None).dt.normalize()
-    day_after = (day + pd.Timedelta(days=1)).dt.tz_localize(timezone).dt.tz_convert("UTC")
-    instants = news["published_at"].where(~news["is_date_only"], day_after)
-    known: InstantArray = instants.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    return known
 
 
 def join_news(closed_at: InstantArray, known: InstantArray, scores: FloatArray) -> SessionNews:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, write_text
-from MLOps.market.calendars import session_closes
+from MLOps.market.calendars import exchange_timezone, session_closes
 from MLOps.market.news import known_at, no_news, write_news
 from MLOps.market.source import DataSource
 from MLOps.settings.base import identity_of
@@ -115,12 +115,13 @@ def _make(
 
 
 def _news(settings: IngestionSettings, source: DataSource, as_of: AsOf, last: Snapshot | None) -> pd.DataFrame:
-    """The articles that were known when the last session closed."""
+    """The articles that were known before the last session closed."""
     if not settings.data.with_news:
         return no_news()
     news = update_news(source, settings.data.tickers, settings.data.start, as_of.session, last)
-    close = session_closes(settings.data.calendar, as_of.session, as_of.session).iloc[0]
-    return news[known_at(news) <= close].reset_index(drop=True)
+    calendar = settings.data.calendar
+    close = session_closes(calendar, as_of.session, as_of.session).iloc[0]
+    return news[known_at(news, exchange_timezone(calendar)) < close].reset_index(drop=True)
 
 
 def _series(settings: IngestionSettings) -> str:

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from MLOps.errors import DataError, SettingsError
-from MLOps.market.calendars import close_instants, last_session, session_closes, sessions_between, shift_session
+from MLOps.market.calendars import (
+    close_instants,
+    exchange_timezone,
+    last_session,
+    session_closes,
+    sessions_between,
+    shift_session,
+)
 
 
 def test_an_early_close_is_known() -> None:
@@ -56,3 +63,8 @@ def test_leaving_the_calendar_is_told() -> None:
 def test_an_unknown_calendar_is_told() -> None:
     with pytest.raises(SettingsError, match="calendar=MOON"):
         last_session("MOON", date(2020, 1, 2))
+
+
+@pytest.mark.parametrize(("calendar", "timezone"), [("XNYS", "America/New_York"), ("XLON", "Europe/London")])
+def test_the_days_of_an_exchange_are_those_of_its_place(calendar: str, timezone: str) -> None:
+    assert exchange_timezone(calendar) == timezone

@@ -36,9 +36,22 @@ def test_no_news_can_be_written_and_read(tmp_path: Path) -> None:
     assert read_news(tmp_path / "news.parquet").empty
 
 
-def test_an_article_of_a_day_is_known_when_that_day_is_over_everywhere(articles: pd.DataFrame) -> None:
-    known = known_at(as_news(articles))
-    assert [f"{instant:%Y-%m-%d %H:%M}" for instant in known] == ["2020-01-03 12:00", "2020-01-03 15:30"]
+@pytest.mark.parametrize(
+    ("day", "end"),
+    [
+        ("2017-01-04", "2017-01-05 05:00"),  # New York, winter: UTC-5
+        ("2017-07-04", "2017-07-05 04:00"),  # summer: UTC-4
+        ("2017-03-12", "2017-03-13 04:00"),  # the day on which the clocks change
+    ],
+)
+def test_an_article_with_a_date_only_is_known_when_its_day_ends(articles: pd.DataFrame, day: str, end: str) -> None:
+    dated = articles.assign(published_at=pd.Timestamp(day, tz="UTC"), is_date_only=True)
+    assert set(known_at(dated, "America/New_York")) == {pd.Timestamp(end, tz="UTC")}
+
+
+def test_an_article_with_a_time_is_known_at_that_time(articles: pd.DataFrame) -> None:
+    timed = articles.assign(is_date_only=False)
+    pd.testing.assert_series_equal(known_at(timed, "America/New_York"), timed["published_at"], check_dtype=False)
 
 
 def test_the_last_version_of_an_article_stays(articles: pd.DataFrame) -> None:

@@ -1,12 +1,11 @@
 """A session sees only what was published before its close."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from MLOps.market.news_join import join_news, known_at
+from MLOps.market.news_join import join_news
 
 CLOSES = np.array(["2017-01-03T21:00", "2017-01-04T21:00", "2017-01-05T21:00"], dtype="datetime64[us]")
 
@@ -43,32 +42,6 @@ def test_no_articles_mean_no_news() -> None:
     news = join_news(CLOSES, instants(), np.array([]))
     assert not news.has_news.any()
     assert (news.sentiment == 0).all()
-
-
-def articles(published_at: str, is_date_only: bool) -> pd.DataFrame:
-    return pd.DataFrame({"published_at": pd.to_datetime([published_at], utc=True), "is_date_only": [is_date_only]})
-
-
-@pytest.mark.parametrize(
-    ("day", "end"),
-    [
-        ("2017-01-04", "2017-01-05T05:00"),  # New York, winter: UTC-5
-        ("2017-07-04", "2017-07-05T04:00"),  # summer: UTC-4
-        ("2017-03-12", "2017-03-13T04:00"),  # the day on which the clocks change
-    ],
-)
-def test_an_article_with_a_date_only_is_known_when_its_day_ends(day: str, end: str) -> None:
-    assert known_at(articles(day, True), "America/New_York").tolist() == instants(end).tolist()
-
-
-def test_an_article_with_a_time_is_known_at_that_time() -> None:
-    known = known_at(articles("2017-01-04T15:30:00.000001", False), "America/New_York")
-    assert known.tolist() == instants("2017-01-04T15:30:00.000001").tolist()
-
-
-def test_a_dated_article_misses_the_session_of_its_own_day() -> None:
-    known = known_at(articles("2017-01-04", True), "America/New_York")
-    assert join_news(CLOSES, known, np.array([1.0])).has_news.tolist() == [False, False, True]
 
 
 @given(
