@@ -49,7 +49,9 @@ class PackagedFile(Settings):
     version: str = Field(description="Its exact version.")
     archive: str = Field(description="File name of the archive (a wheel or an sdist).")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the archive.")
-    file: str = Field(description="Path of the data file inside the archive.")
+    file: str = Field(
+        pattern=r"^[^/.][^/]*(/[^/.][^/]*)*$", description="Path of the data file inside the archive; no .. in it."
+    )
     licence: str = Field(description="Licence of the package.")
     note: str = Field(description="What is known of the data's origin.")
     warnings: tuple[str, ...] = Field(description="What a reader of results must know.")
@@ -99,7 +101,7 @@ class YahooSettings(Settings):
 class AlpacaSettings(Settings):
     """Alpaca's market data; keys come from ALPACA_API_KEY and ALPACA_SECRET_KEY or config/api_keys.yaml."""
 
-    base_url: str = machine_field("Address of the data API, without a version.", pattern=r"^https?://")
+    base_url: str = Field(pattern=r"^https?://", description="Address of the data API, without a version.")
     feed: Literal["iex", "sip", "otc"] = Field(description="Which exchanges the bars count.")
     timeout_seconds: float = machine_field("How long to wait for one answer.", gt=0, le=600)
     retries: int = machine_field("Tries after a 429 or a 5xx.", ge=0, le=20)

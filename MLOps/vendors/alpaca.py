@@ -61,7 +61,7 @@ def fetch_daily_bars(
 
 
 def fetch_news(tickers: Sequence[str], start: date, end: date, settings: AlpacaSettings, keys: ApiKeys) -> list[Record]:
-    """News about `tickers` as Alpaca sends them: keys id, created_at, headline, summary, content, source.
+    """News about `tickers` as Alpaca sends them: keys id, created_at, updated_at, headline and others.
 
     Raises
     ------

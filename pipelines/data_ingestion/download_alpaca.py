@@ -43,9 +43,10 @@ class AlpacaSource:
         records = fetch_news(tickers, start or _FIRST_DAY, end, self._settings, self._keys)
         if not records:
             return no_news()
-        frame = _checked(records, ("id", "created_at", "headline", "summary", "content", "source"), "news")
+        frame = _checked(records, ("id", "created_at", "updated_at", "headline", "summary", "content", "source"), "news")
         text = frame["content"].where(frame["content"].fillna("") != "", frame["summary"])
-        published = pd.to_datetime(frame["created_at"], utc=True)
+        # The text is the last one: it was not known before it was updated.
+        published = frame[["created_at", "updated_at"]].apply(pd.to_datetime, utc=True).max(axis=1)
         frame = frame.assign(published_at=published, is_date_only=False, title=frame["headline"], text=text)
         return as_news(frame.assign(article_id=frame["id"].astype(str)), "alpaca")
 

