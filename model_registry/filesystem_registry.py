@@ -50,8 +50,10 @@ class FilesystemRegistry:
         return version
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
-        self.by_version(name, version)
-        write_text(self._alias_file(name, alias), f"{version}\n")
+        file = self._alias_file(name, alias)
+        with self._lock(name):  # so that the version is not removed before the alias protects it
+            self.by_version(name, version)
+            write_text(file, f"{version}\n")
 
     def by_alias(self, name: str, alias: str) -> ModelVersion | None:
         path = self._alias_file(name, alias)
@@ -73,8 +75,9 @@ class FilesystemRegistry:
 
     def store_verdict(self, version: ModelVersion, verdict: Verdict) -> None:
         check_binding(version, verdict)
-        folder = self._folder(version.name, self.by_version(version.name, version.version).version)
-        write_text(folder / "verdicts" / f"{verdict.key}.json", verdict.model_dump_json(indent=2) + "\n")
+        with self._lock(version.name):
+            folder = self._folder(version.name, self.by_version(version.name, version.version).version)
+            write_text(folder / "verdicts" / f"{verdict.key}.json", verdict.model_dump_json(indent=2) + "\n")
 
     def verdicts(self, version: ModelVersion) -> tuple[Verdict, ...]:
         files = (self._folder(version.name, version.version) / "verdicts").glob("[!.]*.json")
