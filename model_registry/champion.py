@@ -64,14 +64,15 @@ def has_passed(registry: ModelRegistry, version: ModelVersion) -> bool:
 
 
 def ensure_champion(registry: ModelRegistry, name: str) -> ModelVersion:
-    """The champion; where there is none yet, the equal-weight policy becomes it.
+    """The champion; where there has never been one, the equal-weight policy becomes it.
 
     Raises
     ------
     RegistryError
-        If the alias names a version without a passing verdict.
+        If the alias names a version without a passing verdict, or is gone although a version passed the gates.
     """
     if registry.by_alias(name, CHAMPION) is None:
+        _require_none_promoted(registry, name)
         with tempfile.TemporaryDirectory() as folder:
             write_equal_weight(Path(folder))
             version = registry.register(Path(folder), name, {"kind": "equal_weight"})
@@ -101,6 +102,21 @@ def promote(registry: ModelRegistry, version: ModelVersion, verdict: Verdict) ->
             "run run_backtest and promote_to_paper again",
         )
     registry.set_alias(version.name, CHAMPION, version.version)
+
+
+def _require_none_promoted(registry: ModelRegistry, name: str) -> None:
+    """Raise RegistryError if a version passed the gates: then an alias was lost, and nobody may take its place."""
+    promoted = [
+        str(version.version)
+        for version in registry.versions(name)
+        if any(verdict.has_passed and verdict.basis == "gates" for verdict in registry.verdicts(version))
+    ]
+    if promoted:
+        raise RegistryError(
+            f"{name} has no champion, although version {', '.join(promoted)} passed the gates",
+            "an alias that names the champion",
+            f"set the alias {CHAMPION} to a version that may be champion (model_registry/README.md)",
+        )
 
 
 def _seeding(version: ModelVersion) -> Verdict:

@@ -5,7 +5,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from MLOps.inference.policy import equal_weight_digest
+
 Outcome = Literal["passed", "rejected", "already_champion"]
+GATES = (
+    "model_loads",
+    "observation_schema",
+    "finite_forward_pass",
+    "evaluation_terms",
+    "test_window",
+    "max_drawdown",
+    "turnover_per_year",
+    "annual_return_difference",
+    "sharpe_difference_lower",
+)
+"""The gates of a promotion, in their order."""
 
 
 class GateResult(BaseModel):
@@ -44,8 +58,12 @@ class Verdict(BaseModel):
 
     @property
     def has_passed(self) -> bool:
-        """Whether the model may be champion."""
-        return self.outcome == "passed"
+        """Whether the model may be champion: by all of `GATES`, or as the equal-weight policy that is seeded."""
+        if self.outcome != "passed":
+            return False
+        if self.basis == "seeding":
+            return self.model_digest == equal_weight_digest()
+        return tuple(result.gate for result in self.gates) == GATES
 
     @property
     def reasons(self) -> tuple[str, ...]:

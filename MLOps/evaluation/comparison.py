@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,10 @@ class Scorecard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    terms: BacktestTerms = Field(description="Terms that all strategies traded on.")
+    first_date: date = Field(description="First session of the window.")
+    last_date: date = Field(description="Last session of the window.")
+    sessions: int = Field(ge=2, description="Number of sessions of the window.")
     strategies: dict[str, Performance] = Field(description="Figures by strategy; the tested one is `model`.")
     sharpe_differences: dict[str, SharpeDifference | None] = Field(
         description="Model less each other strategy; null where a Sharpe ratio is undefined."
@@ -117,7 +122,12 @@ def compare(
     paths[RANDOM] = sorted(randoms, key=lambda path: path.wealth[-1])[len(randoms) // 2]
     _LOG.info("ran %d strategies and %d random ones", len(strategies), len(randoms))
     year = terms.sessions_per_year
+    dates = panel.dates[window]
     scorecard = Scorecard(
+        terms=terms,
+        first_date=dates[0].item(),
+        last_date=dates[-1].item(),
+        sessions=len(dates),
         strategies={name: measure(path, year) for name, path in paths.items()},
         sharpe_differences={
             name: sharpe_difference(paths[MODEL].returns, path.returns, year, terms.bootstrap)

@@ -1,6 +1,8 @@
 """Policies: what a model folder becomes in memory. NumPy only, so that inference needs no torch."""
 
+import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -81,6 +83,13 @@ def load_policy(folder: Path, expected_digest: str | None = None) -> Policy:
 def write_equal_weight(folder: Path) -> str:
     """Write the model folder of the equal-weight policy; returns its digest."""
     return write_model(folder, EqualWeightCard())
+
+
+@cache
+def equal_weight_digest() -> str:
+    """Digest of the equal-weight policy's model folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        return write_equal_weight(Path(folder))
 
 
 class EqualWeightPolicy:

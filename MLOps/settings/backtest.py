@@ -48,13 +48,18 @@ class WindowSettings(Settings):
     last_date: date | None = Field(description="Last date, YYYY-MM-DD; empty means the end of the data.")
 
 
-class BacktestTerms(Settings):
-    """The terms on which a model and its baselines are compared."""
+class EvaluationTerms(Settings):
+    """The terms on which a model is compared with another."""
 
     account: AccountSettings = Field(description="Cash, costs and execution.")
     sessions_per_year: int = Field(ge=1, le=366, description="Sessions in a year, to annualise figures.")
-    baselines: BaselineSettings = Field(description="Strategies to compare with.")
     bootstrap: BootstrapSettings = Field(description="Confidence intervals.")
+
+
+class BacktestTerms(EvaluationTerms):
+    """The terms of a backtest, its baselines included."""
+
+    baselines: BaselineSettings = Field(description="Strategies to compare with.")
 
 
 class BacktestSettings(StageSettings):

@@ -1,6 +1,7 @@
 """The backtest report: one HTML file that needs no network, for a screen, a phone or paper."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,10 @@ class ReportFacts:
     tickers: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
+
+    def identity(self) -> dict[str, str]:
+        """All of it as plain text: a report that says something else is another report."""
+        return {name: json.dumps(value) for name, value in asdict(self).items()}
 
 
 def render_report(comparison: Comparison, terms: BacktestTerms, facts: ReportFacts) -> str:

@@ -44,23 +44,25 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
     window = _window(panel, settings)
     for contender in contenders.values():
         contender.check(panel, window)
+    facts = _facts(features, panel, contenders)
     output = Output(
         stage=STAGE.name,
         root=settings.paths.reports / "backtests",
         settings=settings,
         inputs={"features": features},
         label=str(panel.dates[-1]),
-        extra={name: f"{contender.label} {contender.digest}" for name, contender in contenders.items()},
+        version=2,
+        extra=facts.identity(),
     )
 
     def make(folder: Path, _key: str) -> Made:
         policies = {name: contender.policy for name, contender in contenders.items()}
         comparison = compare(policies, panel, window, settings.terms)
-        _write(folder, comparison, settings.terms, _facts(features, panel, contenders))
+        _write(folder, comparison, settings.terms, facts)
         return Made(
             files={"returns": "returns.parquet", "performance": "performance.json", "report": "report.html"},
             metrics=_metrics(comparison.scorecard),
-            details=_details(panel, window, contenders),
+            details=_details(comparison.scorecard, panel.tickers, contenders),
         )
 
     result = make_once(output, make, tracker)
@@ -121,11 +123,13 @@ def _metrics(scorecard: Scorecard) -> dict[str, float]:
     return {name: value for name, value in figures.items() if value is not None}
 
 
-def _details(panel: MarketPanel, window: slice, contenders: Mapping[str, Contender]) -> dict[str, Scalar]:
+def _details(scorecard: Scorecard, tickers: tuple[str, ...], contenders: Mapping[str, Contender]) -> dict[str, Scalar]:
     details: dict[str, Scalar] = {
-        "first_date": str(panel.dates[window.start]),
-        "last_date": str(panel.dates[window.stop - 1]),
-        "tickers": ",".join(panel.tickers),
+        "first_date": str(scorecard.first_date),
+        "last_date": str(scorecard.last_date),
+        "sessions": scorecard.sessions,
+        **scorecard.terms.account.model_dump(),
+        "tickers": ",".join(tickers),
     }
     for name, contender in contenders.items():
         details |= {f"{name}_digest": contender.digest, f"{name}_version": contender.version}

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from deployment.promotion.read_backtest import Backtest
 from MLOps.errors import DataError, ModelError
+from MLOps.evaluation.performance import annual_return
 from MLOps.evaluation.significance import sharpe_difference
 from MLOps.inference.policy import Policy, load_policy
 from MLOps.market.panel import MarketPanel, read_panel
+from MLOps.settings.backtest import EvaluationTerms
 from MLOps.settings.promotion import PromotionSettings
 from model_registry.verdict import GateResult
 
@@ -31,15 +34,19 @@ def judge(
         If the features file is missing or malformed.
     """
     loads, policy = model_loads(model_folder, model_digest)
+    dates = read_panel(features_path, ()).dates  # a broken file is an error, not a verdict
     schema, panel = observation_schema(policy, features_path)
-    gates = settings.gates
+    gates, evidence = settings.gates, settings.evidence
     return (
         loads,
         schema,
         forward_pass(policy, panel, backtest, gates.forward_pass_cash),
+        evaluation_terms(backtest, evidence.terms),
+        whole_window(backtest, dates, evidence.split.test_sessions),
         at_most("max_drawdown", backtest.performance.max_drawdown, gates.max_drawdown_fraction),
         at_most("turnover_per_year", backtest.performance.turnover, gates.max_turnover_per_year),
-        sharpe_bound(backtest, settings),
+        return_difference(backtest, evidence.terms, gates.min_annual_return_difference),
+        sharpe_bound(backtest, evidence.terms, gates.sharpe_margin),
     )
 
 
@@ -56,7 +63,6 @@ def model_loads(folder: Path, digest: str) -> tuple[GateResult, Policy | None]:
 def observation_schema(policy: Policy | None, features_path: Path) -> tuple[GateResult, MarketPanel | None]:
     """Gate: the features hold the tickers and indicators that the model was trained on."""
     gate, threshold = "observation_schema", "the features' tickers and indicators"
-    read_panel(features_path, ())  # a broken file is an error, not a verdict
     if policy is None:
         return _result(gate, None, threshold, False, "no schema without a model"), None
     try:
@@ -80,6 +86,39 @@ def forward_pass(policy: Policy | None, panel: MarketPanel | None, backtest: Bac
     return _result(gate, share, threshold, share == threshold, f"orders are finite on {share:.1%} of the sessions")
 
 
+def evaluation_terms(backtest: Backtest, demanded: EvaluationTerms) -> GateResult:
+    """Gate: the backtest had the account and the year that count; a what-if with other costs or no lag does not."""
+    figures, thresholds = _terms(backtest.scorecard.terms), _terms(demanded)
+    others = [
+        f"{name} {figures[name]:g}, not {thresholds[name]:g}" for name in figures if figures[name] != thresholds[name]
+    ]
+    told = f"the backtest had {', '.join(others)}" if others else "the backtest had the terms that count"
+    return _result("evaluation_terms", _listed(figures), _listed(thresholds), not others, told)
+
+
+def whole_window(backtest: Backtest, dates: npt.NDArray[np.datetime64], sessions: int) -> GateResult:
+    """Gate: the backtest traded the last sessions of the features, no fewer and no others; nobody picked them."""
+    found = f"{backtest.first} to {backtest.last}, {backtest.scorecard.sessions} sessions"
+    window = dates[-sessions:]
+    wanted = f"{window[0]} to {window[-1]}, {sessions} sessions"
+    passed = found == wanted
+    told = f"the backtest traded {found}" + ("" if passed else f", not {wanted}")
+    return _result("test_window", found, wanted, passed, told)
+
+
+def return_difference(backtest: Backtest, terms: EvaluationTerms, least: float) -> GateResult:
+    """Gate: the model earned as much as the champion; where both lose, a Sharpe ratio rises with the volatility."""
+    model, champion = (
+        annual_return(np.append(1.0, np.cumprod(1 + returns)), terms.sessions_per_year)
+        for returns in (backtest.model_returns, backtest.champion_returns)
+    )
+    passed = model - champion >= least
+    told = (
+        f"yearly return {model:+.2%} {'reaches' if passed else 'is below'} the champion's {champion:+.2%} {least:+.2%}"
+    )
+    return _result("annual_return_difference", model - champion, least, passed, told)
+
+
 def at_most(gate: str, figure: float | None, limit: float) -> GateResult:
     """Gate: a figure of the backtest lies at or below its limit."""
     if figure is None:
@@ -88,11 +127,11 @@ def at_most(gate: str, figure: float | None, limit: float) -> GateResult:
     return _result(gate, figure, limit, passed, f"{gate} {figure:.4g} is {'within' if passed else 'above'} {limit:g}")
 
 
-def sharpe_bound(backtest: Backtest, settings: PromotionSettings) -> GateResult:
+def sharpe_bound(backtest: Backtest, terms: EvaluationTerms, margin: float) -> GateResult:
     """Gate: the lower bootstrap bound of the Sharpe difference to the champion lies above minus the margin."""
-    gate, threshold = "sharpe_difference_lower", -settings.gates.sharpe_margin
+    gate, threshold = "sharpe_difference_lower", -margin
     found = sharpe_difference(
-        backtest.model_returns, backtest.champion_returns, settings.sessions_per_year, settings.bootstrap
+        backtest.model_returns, backtest.champion_returns, terms.sessions_per_year, terms.bootstrap
     )
     if found is None:
         return _result(gate, None, threshold, False, "the Sharpe difference to the champion is undefined")
@@ -103,6 +142,14 @@ def sharpe_bound(backtest: Backtest, settings: PromotionSettings) -> GateResult:
         f"its lower end is {'above' if passed else 'not above'} {threshold:+.2f}"
     )
     return _result(gate, found.lower, threshold, passed, told)
+
+
+def _terms(terms: EvaluationTerms) -> dict[str, float]:
+    return {**terms.account.model_dump(), "sessions_per_year": terms.sessions_per_year}
+
+
+def _listed(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in values.items())
 
 
 def _result(gate: str, figure: float | str | None, threshold: float | str, passed: bool, reason: str) -> GateResult:

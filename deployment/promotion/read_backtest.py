@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from MLOps.artifacts import read_result
 from MLOps.errors import DataError
-from MLOps.evaluation.comparison import CHAMPION, MODEL, read_scorecard
+from MLOps.evaluation.comparison import CHAMPION, MODEL, Scorecard, read_scorecard
 from MLOps.evaluation.performance import Performance
 
 _MEND = "run deployment/backtesting/run_backtest.py again"
@@ -27,23 +27,34 @@ class Backtest:
     model_digest, champion_digest : str
     features_digest : str
         Of the features file that it ran on.
-    first, last : date
-        Sessions of the first and the last return.
-    model_returns, champion_returns : (K,) float64
-        Simple returns a session.
-    performance : Performance
-        Figures of the model.
+    model_returns, champion_returns : (K-1,) float64
+        Simple returns from each session to the next.
+    scorecard : Scorecard
+        Terms, window and figures.
     """
 
     files: Mapping[str, Path]
     model_digest: str
     champion_digest: str
     features_digest: str
-    first: date
-    last: date
     model_returns: npt.NDArray[np.float64]
     champion_returns: npt.NDArray[np.float64]
-    performance: Performance
+    scorecard: Scorecard
+
+    @property
+    def first(self) -> date:
+        """First session of the window."""
+        return self.scorecard.first_date
+
+    @property
+    def last(self) -> date:
+        """Last session of the window."""
+        return self.scorecard.last_date
+
+    @property
+    def performance(self) -> Performance:
+        """Figures of the model."""
+        return self.scorecard.strategies[MODEL]
 
 
 def read_backtest(folder: Path) -> Backtest:
@@ -64,17 +75,14 @@ def read_backtest(folder: Path) -> Backtest:
     returns = pd.read_parquet(files["returns"])
     if not champion or CHAMPION not in returns:
         raise DataError(f"the backtest {folder} has no champion", "one with compare_with_champion=true", _MEND)
-    days = returns["date"].dt.date
     return Backtest(
         files=files,
         model_digest=str(result.details["model_digest"]),
         champion_digest=str(champion),
         features_digest=result.inputs["features"],
-        first=days.iloc[0],
-        last=days.iloc[-1],
         model_returns=returns[MODEL].to_numpy(dtype=np.float64),
         champion_returns=returns[CHAMPION].to_numpy(dtype=np.float64),
-        performance=read_scorecard(files["performance"]).strategies[MODEL],
+        scorecard=read_scorecard(files["performance"]),
     )
 
 

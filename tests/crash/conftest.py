@@ -40,7 +40,7 @@ SMALL = {
         "terms.baselines.random_paths=3",
         "terms.bootstrap.resamples=100",
     ),
-    "promote_to_paper": ("bootstrap.resamples=100",),
+    "promote_to_paper": ("evidence.terms.bootstrap.resamples=100", "evidence.split.test_sessions=40"),
 }
 
 

@@ -19,7 +19,7 @@ from MLOps.settings.compose import compose_settings
 from MLOps.stage import MemoryTracker, StageResult
 from model_registry.champion import ensure_champion
 from model_registry.registry import ModelRegistry, ModelVersion, open_registry
-from model_registry.verdict import GateResult, Verdict
+from model_registry.verdict import GATES, GateResult, Verdict
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 NAME = "stock_trading"
@@ -104,7 +104,7 @@ def filesystem_history(tracked_workspace: Path) -> History:
 
 
 def pass_gates(history: History, version: ModelVersion) -> None:
-    gate = GateResult(gate="g", figure=1.0, threshold=1.0, passed=True, reason="r")
+    gates = tuple(GateResult(gate=name, figure=1.0, threshold=1.0, passed=True, reason="r") for name in GATES)
     verdict = Verdict(
         key="k",
         basis="gates",
@@ -112,7 +112,7 @@ def pass_gates(history: History, version: ModelVersion) -> None:
         model_digest=version.digest,
         champion_digest="b" * 64,
         outcome="passed",
-        gates=(gate,),
+        gates=gates,
     )
     history.registry.store_verdict(version, verdict)
 

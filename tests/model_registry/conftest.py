@@ -10,7 +10,7 @@ from MLOps.inference.model_folder import MlpActorCard, write_model
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.promotion import PromotionSettings
 from model_registry.registry import ModelRegistry, open_registry
-from model_registry.verdict import GateResult, Verdict
+from model_registry.verdict import GATES, GateResult, Verdict
 
 SettingsMaker = Callable[[str], PromotionSettings]
 
@@ -63,18 +63,24 @@ def make_model(tmp_path: Path) -> Callable[[float], Path]:
 
 @pytest.fixture
 def make_verdict() -> Callable[..., Verdict]:
-    """A maker of verdicts with one gate."""
+    """A maker of verdicts with all gates, or those that are named; where it does not pass, the first one failed."""
 
-    def make(model_digest: str, champion_digest: str | None, passed: bool, key: str = "k1") -> Verdict:
-        gate = GateResult(gate="drawdown", figure=0.2, threshold=0.3, passed=passed, reason="a drawdown of 20%")
-        return Verdict(
-            key=key,
-            basis="gates",
-            as_of=None,
-            model_digest=model_digest,
-            champion_digest=champion_digest,
-            outcome="passed" if passed else "rejected",
-            gates=(gate,),
+    def make(
+        model_digest: str,
+        champion_digest: str | None,
+        passed: bool,
+        key: str = "k1",
+        names: tuple[str, ...] = GATES,
+        basis: str = "gates",
+    ) -> Verdict:
+        gates = tuple(
+            GateResult(gate=name, figure=0.2, threshold=0.3, passed=passed or name != names[0], reason="a | b")
+            for name in names
+        )
+        return Verdict.model_validate(
+            {"key": key, "basis": basis, "as_of": None}
+            | {"model_digest": model_digest, "champion_digest": champion_digest}
+            | {"outcome": "passed" if passed else "rejected", "gates": gates}
         )
 
     return make

@@ -9,7 +9,7 @@ from MLOps.errors import RegistryError
 from MLOps.inference.policy import EqualWeightPolicy, MlpActorPolicy
 from model_registry.champion import champion_version, ensure_champion, load_champion, promote
 from model_registry.registry import CHAMPION, ModelRegistry, ModelVersion
-from model_registry.verdict import Verdict
+from model_registry.verdict import GATES, Verdict
 
 NAME = "stock_trading"
 VerdictMaker = Callable[..., Verdict]
@@ -115,3 +115,30 @@ def test_verdict_against_another_champion_promotes_nobody(
     with pytest.raises(RegistryError, match="judged against another champion"):
         promote(registry, challenger, verdict)
     assert champion_version(registry, NAME) == former
+
+
+@pytest.mark.parametrize(("basis", "names"), [("seeding", ("is_baseline",)), ("gates", GATES[1:]), ("gates", ("x",))])
+def test_verdict_that_the_gates_did_not_give_is_none(
+    registry: ModelRegistry, challenger: ModelVersion, make_verdict: VerdictMaker, basis: str, names: tuple[str, ...]
+) -> None:
+    verdict = make_verdict(challenger.digest, None, passed=True, basis=basis, names=names)
+    registry.store_verdict(challenger, verdict)
+    registry.set_alias(NAME, CHAMPION, challenger.version)
+    assert not verdict.has_passed
+    with pytest.raises(RegistryError, match="no passing verdict"):
+        load_champion(registry, NAME)
+
+
+def test_lost_alias_of_a_promoted_model_is_told_and_not_seeded_over(
+    registry: ModelRegistry,
+    challenger: ModelVersion,
+    make_verdict: VerdictMaker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    verdict = make_verdict(challenger.digest, champion_version(registry, NAME).digest, passed=True)
+    registry.store_verdict(challenger, verdict)
+    promote(registry, challenger, verdict)
+    monkeypatch.setattr(registry, "by_alias", lambda *_names: None)
+    with pytest.raises(RegistryError, match=r"no champion, although version 1 passed the gates; .*mend: set the alias"):
+        ensure_champion(registry, NAME)
+    assert registry.aliases(NAME)[CHAMPION] == challenger.version

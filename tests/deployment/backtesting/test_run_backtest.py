@@ -13,13 +13,15 @@ import pytest
 
 from deployment.backtesting import run_backtest as stage
 from MLOps import failpoints
+from MLOps.artifacts import sha256_of
 from MLOps.evaluation.comparison import read_scorecard
 from MLOps.settings.backtest import BacktestSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.project import project_root
-from MLOps.stage import MemoryTracker
+from MLOps.stage import Artifact, MemoryTracker, StageResult
 from model_registry.champion import load_champion
 from model_registry.registry import CHALLENGER, open_registry
+from model_registry.verdict import GATES, Verdict
 
 STRATEGIES = [
     "model",
@@ -114,13 +116,46 @@ def test_the_same_settings_make_the_same_files(run, workspace):
     assert digests(first) == digests(again)
 
 
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_the_terms_and_the_window_stand_beside_the_figures(run):
+    _, result, _ = run("--model_path=models/untrained", "terms.account.buy_cost_bps=0", "window.first_date=2021-06-15")
+    scorecard = read_scorecard(result.artifacts["performance"].path)
+    assert scorecard.terms.account.buy_cost_bps == result.details["buy_cost_bps"] == 0
+    assert (str(scorecard.first_date), scorecard.sessions) == ("2021-06-15", result.details["sessions"])
+    assert scorecard.sessions == len(pd.read_parquet(result.artifacts["returns"].path)) + 1
+
+
+@pytest.mark.usefixtures("model_path")
+def test_the_same_features_with_another_warning_make_another_report(run, features_path):
+    def report(**details):
+        made = Artifact(path=features_path, sha256=sha256_of(features_path))
+        features = StageResult(
+            stage="build_features",
+            key="k",
+            status="made",
+            folder=features_path.parent,
+            artifacts={"features": made},
+            details=details,
+        )
+        (features_path.parent / "result.json").write_text(features.model_dump_json())
+        result = run("--model_path=models/untrained")[1]
+        return result.key, result.artifacts["report"].path.read_text()
+
+    replayed, live = report(is_replay=True, as_of="2021-08-13"), report(is_replay=False)
+    assert "REPLAY: the clock of these data stands at 2021-08-13" in replayed[1]
+    assert "REPLAY" not in live[1]
+    assert replayed[0] != live[0]
+
+
 @pytest.mark.usefixtures("features_path")
 def test_another_champion_makes_another_backtest(run, workspace, make_model):
     register(workspace, make_model(workspace / "a", seed=1))
     first = run()[1]
     registry, other = register(workspace, make_model(workspace / "b", seed=2), alias="other")
-    version = load_champion(registry, other.name).version
-    registry.store_verdict(other, registry.verdicts(version)[0].model_copy(update={"model_digest": other.digest}))
+    (seeding,) = registry.verdicts(load_champion(registry, other.name).version)
+    gates = [{"gate": gate, "figure": 1, "threshold": 1, "passed": True, "reason": "r"} for gate in GATES]
+    passed = {"basis": "gates", "model_digest": other.digest, "gates": gates}
+    registry.store_verdict(other, Verdict.model_validate(seeding.model_dump() | passed))
     registry.set_alias(other.name, "champion", other.version)
     second = run()[1]
     assert first.key != second.key

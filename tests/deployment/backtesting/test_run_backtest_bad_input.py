@@ -1,13 +1,24 @@
 """Bad input ends the stage with one clear line, its own exit status, and nothing written."""
 
 import json
+import os
+import resource
+import sys
 from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from MLOps.errors import DataError, ModelError, RegistryError, ServiceUnavailableError, SettingsError
+from deployment.backtesting import run_backtest as stage
+from MLOps.errors import (
+    DataError,
+    ModelError,
+    RegistryError,
+    ServiceUnavailableError,
+    SettingsError,
+    StorageError,
+)
 
 MODEL = "--model_path=models/untrained"
 
@@ -186,3 +197,25 @@ def test_settings_out_of_their_bounds(fails, setting, message):
 def test_mlflow_server_that_is_down(fails):
     line = fails(ServiceUnavailableError, MODEL, "registry.kind=mlflow", "tracking.uri=http://127.0.0.1:9")
     assert "127.0.0.1:9" in line
+
+
+@pytest.mark.usefixtures("features_path", "model_path")
+@pytest.mark.parametrize("room", [100, 3_000, 1_000_000], ids=["of_the_registry", "of_the_returns", "of_the_report"])
+def test_full_disk(run, arguments, workspace, room):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+        with os.fdopen(writing, "w") as sys.stderr:
+            status = stage.main([*arguments, MODEL])
+        os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        lines = told.read().splitlines()
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == StorageError.exit_code, lines
+    assert "the disk is full" in lines[-1]
+    assert "Traceback" not in "".join(lines)
+    assert not list((workspace / "reports" / "backtests").glob("*"))
+    assert run(MODEL)[0] == 0
+    assert not list(workspace.rglob("*.partial"))

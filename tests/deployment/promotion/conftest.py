@@ -15,6 +15,7 @@ from MLOps.evaluation.comparison import RandomSpread, Scorecard
 from MLOps.evaluation.performance import Performance
 from MLOps.inference.model_folder import MlpActorCard, write_model
 from MLOps.market.panel import MarketPanel
+from MLOps.settings.backtest import BacktestSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.promotion import PromotionSettings
 from MLOps.stage import MemoryTracker
@@ -39,7 +40,8 @@ class Arena:
             f"paths.workspace={self.workspace}",
             f"registry.kind={self.kind}",
             f"tracking.enabled={tracked}",
-            "bootstrap.resamples=200",
+            "evidence.terms.bootstrap.resamples=200",
+            f"evidence.split.test_sessions={SESSIONS}",
         ]
 
     @cached_property
@@ -100,6 +102,8 @@ class Arena:
         model: str | None = None,
         champion: str | None = None,
         columns: tuple[str, ...] = ("model", "champion"),
+        terms: tuple[str, ...] = (),
+        first_date: date = date(2021, 1, 1),
         **figures: float | None,
     ) -> Path:
         """A backtest's folder in which the model earns `edge` a session more than the champion."""
@@ -125,14 +129,21 @@ class Arena:
             frame = pd.DataFrame({"date": dates} | {name: returns[name] for name in columns})
             frame.to_parquet(folder / "returns.parquet", index=False)
             spread = RandomSpread(paths=1, sharpe_05=None, sharpe_50=None, sharpe_95=None, beaten_fraction=None)
-            card = Scorecard(strategies={"model": performance}, sharpe_differences={}, random=spread)
+            card = Scorecard(
+                terms=compose_settings(BacktestSettings, "run_backtest", terms).terms,
+                first_date=first_date,
+                last_date=date(2021, 4, 30),
+                sessions=(date(2021, 4, 30) - first_date).days + 1,
+                strategies={"model": performance},
+                sharpe_differences={},
+                random=spread,
+            )
             (folder / "performance.json").write_text(card.model_dump_json())
             return Made(
                 files={"returns": "returns.parquet", "performance": "performance.json"},
                 details={
                     "model_digest": model or self.challenger.digest,
                     "champion_digest": (champion or self.champion.digest) if "champion" in columns else None,
-                    "last_date": str(date(2021, 4, 30)),
                 },
             )
 
@@ -142,7 +153,7 @@ class Arena:
             self.settings.paths.reports / "backtests",
             self.settings,
             inputs={"features": self.settings.paths.processed / "processed_data_with_features.parquet"},
-            extra=identity | {"columns": str(columns), "present": self.champion.digest},
+            extra=identity | {"columns": str((columns, terms, first_date)), "present": self.champion.digest},
         )
         return make_once(output, make, MemoryTracker()).folder
 

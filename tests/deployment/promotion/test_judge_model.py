@@ -33,7 +33,7 @@ class Breaking:
         return np.where(t >= self._from_row, np.nan, shares)
 
 
-@pytest.mark.parametrize(("from_row", "share"), [(61, 60 / 119), (120, 1.0)])
+@pytest.mark.parametrize(("from_row", "share"), [(61, 61 / 120), (120, 1.0)])
 def test_one_order_that_is_not_finite_fails_the_forward_pass(arena: Any, from_row: int, share: float) -> None:
     backtest = read_backtest(arena.write_backtest())
     panel = read_panel(arena.settings.paths.processed / "processed_data_with_features.parquet", ())
@@ -72,9 +72,9 @@ def make() -> Callable[..., Verdict]:
 
 
 def test_outcome_must_follow_from_the_gates(make: Callable[..., Verdict]) -> None:
-    assert make(make_gate(True)).has_passed
-    assert not make(make_gate(True), make_gate(False)).has_passed
-    assert not make().has_passed
+    assert make(make_gate(True)).outcome == "passed"
+    assert make(make_gate(True), make_gate(False)).outcome == "rejected"
+    assert make().outcome == "already_champion"
     for gates, outcome in [((make_gate(False),), "passed"), ((), "passed"), ((make_gate(True),), "already_champion")]:
         with pytest.raises(ValueError, match="but the gates say"):
             make(*gates, outcome=outcome)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +23,9 @@ from MLOps.errors import RegistryError
 from MLOps.settings.project import project_root
 from model_registry.champion import load_champion
 from model_registry.registry import CHAMPION
+from model_registry.verdict import GATES
 
 NAME = "stock_trading"
-GATES = [
-    "model_loads",
-    "observation_schema",
-    "finite_forward_pass",
-    "max_drawdown",
-    "turnover_per_year",
-    "sharpe_difference_lower",
-]
 Arena = Any  # of this folder's conftest.py
 Run = Callable[..., dict[str, Any]]
 
@@ -66,7 +61,7 @@ def test_model_that_passes_every_gate_becomes_champion(make_arena: Callable[...,
     assert load_champion(arena.registry, NAME).version == challenger
     assert [stored.model_dump(mode="json") for stored in arena.registry.verdicts(challenger)] == [verdict]
     assert Path(said["result"]["folder"]).name.startswith("2021-04-30-")
-    assert "passed all 6 gates" in said["err"]
+    assert "passed all 9 gates" in said["err"]
     text = (Path(said["result"]["folder"]) / "verdict.md").read_text()
     assert f"- champion it was compared to: {first}" in text
 
@@ -80,7 +75,7 @@ def test_rejected_model_is_a_normal_result_with_reasons(make_arena: Callable[...
     details = said["result"]["details"]
     assert (said["status"], details["verdict"]) == (0, "rejected")
     failed = [gate["gate"] for gate in verdict_of(said)["gates"] if not gate["passed"]]
-    assert failed == ["max_drawdown", "turnover_per_year", "sharpe_difference_lower"]
+    assert failed == ["max_drawdown", "turnover_per_year", "annual_return_difference", "sharpe_difference_lower"]
     for reason in ("max_drawdown 0.36 is above 0.35", "turnover_per_year 31 is above 30", "is not above -0.10"):
         assert reason in details["reasons"]
         assert reason in said["err"]
@@ -104,6 +99,58 @@ def test_equal_returns_are_within_the_margin_and_not_above_none(
     assert said["result"]["metrics"]["sharpe_difference_lower"] == 0.0
 
 
+@pytest.mark.parametrize(
+    ("terms", "reason"),
+    [
+        (("terms.account.buy_cost_bps=0",), "the backtest had buy_cost_bps 0, not 10"),
+        (("terms.account.execution_lag_sessions=0",), "the backtest had execution_lag_sessions 0, not 1"),
+        (("terms.sessions_per_year=365",), "the backtest had sessions_per_year 365, not 252"),
+    ],
+)
+def test_what_if_on_other_terms_promotes_nobody(arena: Arena, run: Run, terms: tuple[str, ...], reason: str) -> None:
+    first = arena.champion
+    arena.write_backtest(edge=0.002, terms=terms)
+    said = run(arena)
+    assert said["result"]["details"]["verdict"] == "rejected"
+    assert said["result"]["details"]["reasons"] == reason
+    assert arena.champion == first
+    told = {gate["gate"]: (gate["figure"], gate["threshold"]) for gate in verdict_of(said)["gates"]}
+    assert told["evaluation_terms"][1] == (
+        "starting_cash 1e+06, buy_cost_bps 10, sell_cost_bps 10, execution_lag_sessions 1, sessions_per_year 252"
+    )
+    assert told["test_window"] == ("2021-01-01 to 2021-04-30, 120 sessions",) * 2
+
+
+def test_baselines_are_the_backtests_own(arena: Arena, run: Run) -> None:
+    arena.write_backtest(edge=0.002, terms=("terms.baselines.random_paths=3",))
+    assert run(arena)["result"]["details"]["verdict"] == "passed"
+
+
+def test_window_that_was_picked_promotes_nobody(arena: Arena, run: Run) -> None:
+    arena.write_backtest(edge=0.002, first_date=date(2021, 3, 1))
+    details = run(arena)["result"]["details"]
+    assert details["verdict"] == "rejected"
+    assert details["reasons"] == (
+        "the backtest traded 2021-03-01 to 2021-04-30, 61 sessions, not 2021-01-01 to 2021-04-30, 120 sessions"
+    )
+
+
+def test_window_too_short_to_count_promotes_nobody(arena: Arena, run: Run) -> None:
+    arena.write_backtest(edge=0.002)
+    details = run(arena, "evidence.split.test_sessions=252")["result"]["details"]
+    assert details["verdict"] == "rejected"
+    assert "252 sessions" in details["reasons"]
+
+
+def test_model_that_loses_more_wildly_is_rejected_though_its_sharpe_is_higher(arena: Arena, run: Run) -> None:
+    arena.write_backtest()
+    replace_returns(arena, champion=lambda returns: returns - 0.005, model=lambda champion: 4 * champion + 0.01)
+    gates = {gate["gate"]: gate for gate in verdict_of(run(arena, "gates.sharpe_margin=5"))["gates"]}
+    assert "difference to the champion +" in gates["sharpe_difference_lower"]["reason"]
+    assert gates["annual_return_difference"]["figure"] < 0
+    assert [name for name, gate in gates.items() if not gate["passed"]] == ["annual_return_difference"]
+
+
 def test_better_but_undecided_is_rejected(arena: Arena, run: Run) -> None:
     """The champion's returns backwards and a trifle more: a positive difference, and nobody knows if it lasts."""
     arena.write_backtest()
@@ -114,14 +161,19 @@ def test_better_but_undecided_is_rejected(arena: Arena, run: Run) -> None:
     assert gate["figure"] < -0.1
 
 
-def replace_returns(arena: Arena, model: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Publish a whole backtest whose model earned `model(champion's returns)`."""
+def replace_returns(
+    arena: Arena,
+    model: Callable[[np.ndarray], np.ndarray],
+    champion: Callable[[np.ndarray], np.ndarray] = np.copy,
+) -> None:
+    """Publish a whole backtest whose champion earned `champion(its returns)` and whose model `model(those)`."""
     folder = (arena.settings.paths.reports / "backtests" / "latest").resolve()
     result = read_result(folder)
     assert result is not None
     path = folder / "returns.parquet"
     frame = pd.read_parquet(path)
-    frame.assign(model=model(frame["champion"].to_numpy())).to_parquet(path, index=False)
+    returns = champion(frame["champion"].to_numpy())
+    frame.assign(champion=returns, model=model(returns)).to_parquet(path, index=False)
     artifact = result.artifacts["returns"].model_copy(update={"sha256": sha256_of(path)})
     result = result.model_copy(update={"artifacts": result.artifacts | {"returns": artifact}})
     (folder / "result.json").write_text(result.model_dump_json())
@@ -144,7 +196,7 @@ def test_model_of_another_schema_is_rejected(arena: Arena, run: Run) -> None:
     arena.register(0.5, tickers=("AAA", "ZZZ"))
     arena.write_backtest(edge=0.002)
     gates = {gate["gate"]: gate for gate in verdict_of(run(arena))["gates"]}
-    assert list(gates) == GATES
+    assert tuple(gates) == GATES
     assert not gates["observation_schema"]["passed"]
     assert "those that the model was trained on: AAA, ZZZ" in gates["observation_schema"]["reason"]
     assert not gates["finite_forward_pass"]["passed"]
@@ -345,6 +397,31 @@ def test_interrupted_promotion_is_tracked_in_the_end(
     assert (found.info.status, found.data.tags["detail.verdict"]) == ("FINISHED", "passed")
     kept = {info.path for info in client.list_artifacts(found.info.run_id)}
     assert {"verdict.md", "result.json", "outputs"} <= kept
+
+
+@pytest.mark.parametrize("room", [100, 2_000], ids=["at_once", "in_the_verdict"])
+def test_full_disk_is_one_line_and_moves_nothing(arena: Arena, run: Run, room: int) -> None:
+    arena.write_backtest(edge=0.002)
+    first = arena.champion
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+        with os.fdopen(writing, "w") as sys.stderr:
+            status = stage.main(arena.overrides)
+        os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        lines = told.read().splitlines()
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 5, lines
+    assert len(lines) == 1
+    assert "the disk is full" in lines[0]
+    assert arena.champion == first
+    assert arena.registry.verdicts(arena.challenger) == ()
+    assert not list(arena.settings.paths.reports.glob("promotions/*"))
+    assert run(arena)["result"]["details"]["verdict"] == "passed"
+    assert not list(arena.workspace.rglob("*.partial"))
 
 
 def test_server_that_is_down_is_one_line(arena: Arena, run: Run) -> None:
