@@ -118,14 +118,6 @@ def test_folder_that_a_living_process_fills_is_left_alone(output: Callable[..., 
     assert not folder.exists()
 
 
-def test_file_is_written_whole_into_a_partial_folder(output: Callable[..., Output]) -> None:
-    def make(folder: Path, _key: str) -> Made:
-        write_text(folder / "file.txt", "whole")
-        return Made(files={"file": "file.txt"})
-
-    assert make_once(output(), make, MemoryTracker()).artifacts["file"].path.read_text() == "whole"
-
-
 def test_file_that_a_dead_process_left_is_cleared_by_the_next_write(tmp_path: Path) -> None:
     (tmp_path / ".a.txt.xyz.partial").touch()
     (tmp_path / ".b.txt.xyz.partial").touch()
