@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
+from MLOps.errors import without_credentials
 from pipelines.orchestration.alerts import AlertEvent, write_alert
 from pipelines.orchestration.chain_run import WORKSPACE_KEY, override_text, reports_folder
 from pipelines.orchestration.form import FormField, form_fields
@@ -75,7 +76,7 @@ def alert(context: "Context") -> None:
         run_id=dag_run.run_id,
         run_date=run_date_of(plan, context),
         try_number=max(task.try_number, 1),
-        message=message,
+        message=without_credentials(message),
         log_url=str(getattr(task, "log_url", "")),
     )
     write_alert(reports_folder(plan, overrides), event)

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from MLOps.errors import SettingsError
+from MLOps.errors import SettingsError, without_credentials
 from MLOps.settings.base import PathSettings
 from MLOps.settings.compose import compose_values, validated
 from MLOps.stage import StageResult
@@ -129,7 +129,7 @@ class ChainRun:
             run_id=self.run_id,
             run_date=self.run_date,
             started_at=datetime.now(UTC),
-            overrides=tuple(self.overrides.values()),
+            overrides=tuple(map(without_credentials, self.overrides.values())),
             stages=tuple(step.stage for step in self.plan.steps),
             outcome=dict(self.plan.outcome),
         )

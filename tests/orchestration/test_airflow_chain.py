@@ -128,3 +128,13 @@ def test_a_failure_told_twice_is_one_alert(dag: Any, workspace: Path) -> None:
     assert event["message"] == "close is NaN in row 7"
     assert (event["event"], event["stage"], event["try_number"]) == ("stage_failed", "build_features", 2)
     assert event["run_date"] == "2024-03-05"
+
+
+def test_an_alert_holds_no_password(dag: Any, workspace: Path) -> None:
+    from pipelines.orchestration.airflow_chain import alert
+
+    task = SimpleNamespace(task_id="build_features", try_number=1, log_url="")
+    failure = {"ti": task, "dag": dag, "exception": OSError("no answer from http://me:secret@host/mlflow")}
+    alert(_context({"paths.workspace": str(workspace)}) | failure)  # type: ignore[arg-type]
+    (path,) = (workspace / "reports" / "alerts").iterdir()
+    assert json.loads(path.read_text())["message"] == "no answer from http://***@host/mlflow"
