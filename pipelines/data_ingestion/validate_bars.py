@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 
 from MLOps.artifacts import write_text
-from MLOps.errors import DataError
+from MLOps.errors import DataError, SourceUnavailableError
 from MLOps.market.bar_checks import check_columns
 from MLOps.market.bars import PRICES
 from MLOps.settings.ingestion import ValidationSettings
 from MLOps.vendors.great_expectations import Expectation, Finding, validate_table
 
+_LATE = "sessions are missing up to the date of the data"
 _SHOWN = ("ticker", "day", *PRICES, "volume", "adjusted_close")
 
 
@@ -40,7 +41,7 @@ def bar_expectations(settings: ValidationSettings) -> list[Expectation]:
         _holds("is_high_highest", "high is below another price of the day"),
         *(_is_at_least_zero(name) for name in ("volume", "dividend")),
         _is_between("sessions_missing_before", "sessions are missing before this one", **none_missing),
-        _is_between("sessions_missing_after", "sessions are missing up to the date of the data", **none_missing),
+        _is_between("sessions_missing_after", _LATE, **none_missing),
         _is_between("split_like_ratio", "the close jumps like an unadjusted split", min_value=0, max_value=0),
     ]
 
@@ -73,6 +74,7 @@ def validate_bars(
     settings: ValidationSettings,
     report_folder: Path,
     accepted_jumps: Collection[str] = (),
+    publisher: str | None = None,
 ) -> dict[str, Any]:
     """Judge `bars` and write ``report.json`` and ``report.html`` into `report_folder`.
 
@@ -90,6 +92,8 @@ def validate_bars(
         Where the report goes, whether the suite passes or not.
     accepted_jumps : collection of str
         Split-like jumps that were looked at.
+    publisher : str, optional
+        Network source of the bars, which may not have published the last sessions yet.
 
     Returns
     -------
@@ -100,6 +104,8 @@ def validate_bars(
     ------
     DataError
         If an expectation is not met; one line with the reasons and the first rows of each.
+    SourceUnavailableError
+        If a `publisher` is given and nothing but the last sessions is missing: a later try may find them.
     """
     table = check_columns(bars, calendar, as_of, settings.split_tolerance_fraction, accepted_jumps)
     findings = validate_table(table, bar_expectations(settings))
@@ -107,6 +113,11 @@ def validate_bars(
     write_text(report_folder / "report.json", json.dumps(report, indent=2) + "\n")
     write_text(report_folder / "report.html", _html(report))
     failed = [finding for finding in findings if not finding.is_met]
+    if publisher and [finding.reason for finding in failed] == [_LATE]:
+        raise SourceUnavailableError(
+            f"{publisher} does not have all bars up to {as_of} yet ({_rows(table, failed[0])})",
+            mend="try again later; a ticker that left the exchange must leave data.tickers",
+        )
     if failed:
         told = "; ".join(_told(table, finding) for finding in failed)
         raise DataError(
@@ -119,10 +130,14 @@ def validate_bars(
 def _told(table: pd.DataFrame, finding: Finding) -> str:
     if not finding.rows:
         return f"{finding.reason} ({finding.problem})"
+    return f"{finding.reason} ({_rows(table, finding)})"
+
+
+def _rows(table: pd.DataFrame, finding: Finding) -> str:
     first = table.iloc[list(finding.rows[:3])]
     named = ", ".join(f"{row.ticker} {row.day}" for row in first.itertuples())
     more = ", ..." if len(finding.rows) > 3 else ""
-    return f"{finding.reason} ({len(finding.rows)} x: {named}{more})"
+    return f"{len(finding.rows)} x: {named}{more}"
 
 
 def _report(table: pd.DataFrame, findings: list[Finding], as_of: date, max_rows: int) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def test_the_default_run_replays_real_prices(stocked_workspace: Path, ingest: In
     bars = read_bars(stocked_workspace / "data" / "raw" / "latest" / "bars")
     assert len(bars) == 6 * 2518
     assert f"{bars['timestamp'].max():%Y-%m-%d %H:%M}" == "2022-12-30 21:00"
-    assert len(read_news(stocked_workspace / "data" / "raw" / "latest" / "news.parquet")) == 3823
+    assert len(read_news(stocked_workspace / "data" / "raw" / "latest" / "news.parquet")) == 3824
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from MLOps.errors import DataError, SettingsError, SourceUnavailableError
 from MLOps.settings.ingestion import IngestionSettings
 from pipelines.data_ingestion.download_alpaca import AlpacaSource
+from pipelines.data_ingestion.open_source import source_identity
 
 _START, _END = date(2022, 12, 28), date(2022, 12, 30)
 _DAYS = ("2022-12-28T05:00:00Z", "2022-12-29T05:00:00Z", "2022-12-30T05:00:00Z")
@@ -174,6 +175,31 @@ def test_all_pages_of_news_are_read(source: Callable[..., AlpacaSource], server:
     # The text of an updated article is the updated one: it was not known before.
     assert [f"{instant:%Y-%m-%d %H:%M}" for instant in news["published_at"]] == ["2022-12-28 15:00", "2022-12-30 09:00"]
     assert server.requests[0].query["symbols"] == "AAA,BBB"
+
+
+def test_another_address_is_another_source(default_settings: IngestionSettings) -> None:
+    def identity(base_url: str) -> str:
+        sources = default_settings.sources
+        alpaca = sources.alpaca.model_copy(update={"base_url": base_url})
+        data = default_settings.data.model_copy(update={"source": "alpaca"})
+        changed = {"data": data, "sources": sources.model_copy(update={"alpaca": alpaca})}
+        return source_identity(default_settings.model_copy(update=changed))
+
+    assert identity("https://one.example") != identity("https://other.example")
+
+
+def test_a_day_that_is_not_out_yet_is_tried_again_later(
+    source: Callable[..., AlpacaSource], server: Any, ingest: Callable[..., Any]
+) -> None:
+    source()  # sets the keys
+    bars = json.dumps({"bars": {"AAA": [_bar(day, 100) for day in _DAYS[:2]]}, "next_page_token": None})
+    server.respond = lambda _: (200, _JSON, bars)
+    outcome = ingest(
+        *("--source", "alpaca", "--tickers", "AAA", "--start", "2022-12-28", "--as_of", "2022-12-30"),
+        *(f"sources.alpaca.base_url={server.url}", "data.with_news=false"),
+    )
+    assert outcome.status == SourceUnavailableError.exit_code
+    assert "alpaca does not have all bars up to 2022-12-30 yet (1 x: AAA 2022-12-29)" in outcome.last_line
 
 
 def test_no_news_is_no_fault(source: Callable[..., AlpacaSource], server: Any) -> None:
