@@ -51,8 +51,8 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs={"features": features},
         label=str(panel.dates[-1]),
-        version=2,
         extra=facts.identity(),
+        packages=("arch", "numpy", "plotly", "pyportfolioopt"),
     )
 
     def make(folder: Path, _key: str) -> Made:

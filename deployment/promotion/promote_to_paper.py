@@ -90,6 +90,7 @@ def _output(settings: PromotionSettings, backtest: Backtest, is_champion: bool =
         label=backtest.last.isoformat(),
         extra={"model": backtest.model_digest, "champion": backtest.champion_digest}
         | ({"is_champion": "yes"} if is_champion else {}),
+        packages=("arch", "numpy"),
     )
 
 
