@@ -53,7 +53,7 @@ def test_runs_every_stage_and_tells_the_outcome(
 def test_the_record_of_a_run_holds_no_password(run_pair: Chain, workspace: Path) -> None:
     assert run_pair("tracking.uri=http://me:secret@127.0.0.1:8081") == 0
     chain, _ = read_chain(newest_chain(workspace / "reports"))
-    assert 'tracking.uri="http://***@127.0.0.1:8081"' in chain.overrides
+    assert "tracking.uri=http://***@127.0.0.1:8081" in chain.overrides
 
 
 def test_after_a_failure_no_later_stage_is_started(
