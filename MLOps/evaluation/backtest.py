@@ -61,7 +61,9 @@ def run_policy(policy: DecidesOrders, panel: MarketPanel, window: slice, account
 
     With an execution lag of 0, orders are decided and filled at the same close, which is what FinRL's
     environment assumes and nobody can do. With a lag of L sessions the orders of close t are filled at
-    close t+L, at its prices; the policy then sees the account as it stands after that close's fills.
+    close t+L, at its prices; the policy then sees the account as it stands after that close's fills. What it
+    ordered and is not filled yet (with a lag of 2 or more) it sees as if filled at this close, for it knows
+    its own orders and would otherwise give them again.
     Nothing is filled at the last close, for no return would tell of it.
 
     Parameters
@@ -88,6 +90,8 @@ def run_policy(policy: DecidesOrders, panel: MarketPanel, window: slice, account
         fill = execute(cash[k], shares[k], close[k], orders, buy_cost, sell_cost)
         cash[k + 1], shares[k + 1], traded[k], costs[k] = fill.cash, fill.shares, fill.traded, fill.cost
         if lag:
+            for under_way in pending:
+                fill = execute(fill.cash, fill.shares, close[k], under_way, buy_cost, sell_cost)
             pending.append(_decide(policy, panel, t, fill.cash, fill.shares))
     held, left = np.vstack([shares[1:], shares[-1:]]), np.append(cash[1:], cash[-1])
     value = held * close

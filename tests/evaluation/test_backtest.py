@@ -7,6 +7,7 @@ import pytest
 
 from MLOps.errors import ModelError
 from MLOps.evaluation.backtest import run_policy
+from MLOps.inference.policy import EqualWeightPolicy
 
 PRICES = np.array([[10.0, 20.0], [11.0, 20.0], [12.0, 25.0], [6.0, 30.0]])
 
@@ -53,6 +54,31 @@ def test_with_a_lag_of_one_orders_are_filled_at_the_next_close(panel_of, make_ac
     np.testing.assert_allclose(path.wealth, [1000, 1000, 444.5 + 600, 192 + 300 + 300])
     np.testing.assert_allclose(path.costs, [0, 5.5, 2.5, 0])
     assert policy.shown == [(0, 1000.0, [0, 0]), (1, pytest.approx(444.5), [50, 0]), (2, pytest.approx(192), [50, 10])]
+
+
+@pytest.mark.parametrize("lag", [0, 1, 3])
+def test_equal_weight_is_equal_whatever_prices_do_until_the_fill(panel_of, make_account, lag):
+    """Prices rise by up to 6% right after the first decision; the dearest share is the one that cash runs out for."""
+    before = np.array([20.0, 45.0, 90.0, 180.0, 350.0, 900.0])
+    after = before * np.array([1.06, 1.03, 0.99, 1.04, 1.0, 1.05])
+    panel = panel_of(np.vstack([before] + [after] * 14))
+    account = make_account(starting_cash=1e6, buy_cost_bps=10, execution_lag_sessions=lag)
+    path = run_policy(EqualWeightPolicy(), panel, slice(0, 15), account)
+    held = path.shares[-1] * after
+    assert np.ptp(held) <= after.max()  # whole shares allow no more
+    assert path.wealth[-1] - held.sum() <= after.sum()
+    assert (np.diff(path.shares, axis=0) >= 0).all()
+    assert not path.bought[11:].any()
+
+
+def test_with_a_longer_lag_a_policy_knows_what_it_has_ordered(panel_of, make_account):
+    policy = Script([10, 0], [0, 10], [0, 0], [0, 0])
+    run_policy(policy, panel_of(PRICES), slice(0, 4), make_account(starting_cash=1000, execution_lag_sessions=2))
+    assert policy.shown == [
+        (0, 1000.0, [0, 0]),
+        (1, 1000.0 - 110, [10, 0]),  # as if filled at this close
+        (2, 1000.0 - 120 - 250, [10, 10]),  # the first is filled, at 12; the second is on its way
+    ]
 
 
 def test_a_window_begins_with_cash_whatever_came_before(panel_of, make_account):

@@ -122,17 +122,22 @@ def test_check_refuses_other_tickers_and_missing_indicators(folder: Path) -> Non
         policy.check(fewer)
 
 
-def test_equal_weight_buys_once_and_holds(tmp_path: Path) -> None:
+def test_equal_weight_buys_until_the_cash_is_spent_and_holds(tmp_path: Path) -> None:
     digest = write_equal_weight(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["model.json"]
     panel, policy = make_panel(), load_policy(tmp_path, digest)
     policy.check(panel)
     orders = policy.orders(panel, 0, 1000.0, np.zeros(2))
     value = orders * panel.close[0]
-    assert (value <= 500).all()
-    assert (value > 500 - panel.close[0]).all()
-    fill = execute(1000.0, np.zeros(2), panel.close[0], orders, 0.001, 0.001)
-    np.testing.assert_array_equal(policy.orders(panel, 1, fill.cash, fill.shares), [0, 0])
+    assert (value <= 450).all()
+    assert (value > 450 - panel.close[0]).all()
+    cash, shares = 1000.0, np.zeros(2)
+    for _ in range(5):
+        fill = execute(cash, shares, panel.close[0], policy.orders(panel, 0, cash, shares), 0.001, 0.001)
+        cash, shares = fill.cash, fill.shares
+    np.testing.assert_array_equal(policy.orders(panel, 0, cash, shares), [0, 0])
+    assert np.ptp(shares * panel.close[0]) <= panel.close[0].max()
+    assert cash < panel.close[0].sum()
 
 
 def test_unknown_kind_names_those_that_are_allowed(tmp_path: Path) -> None:
