@@ -22,6 +22,7 @@ from MLOps.settings.versioning import VersioningSettings
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+    from dvc.stage import Stage as DvcStage
 
 _LOG = logging.getLogger(__name__)
 _REMOTE = "storage"
@@ -43,8 +44,9 @@ class DataVersion:
 def version_data(path: Path, workspace: Path, settings: VersioningSettings) -> DataVersion | None:
     """Keep the folder or file at `path`, below `workspace`, in DVC's cache and remote.
 
-    Doing it again changes nothing. The files stay as they are: DVC copies, so that year files that
-    snapshots share by hard link stay shared.
+    Doing it again changes nothing. What is kept already stays: where the same place now holds other
+    bytes, their pointer gets the start of their md5 into its name. The files stay as they are: DVC
+    copies, so that year files that snapshots share by hard link stay shared.
 
     Returns
     -------
@@ -61,17 +63,44 @@ def version_data(path: Path, workspace: Path, settings: VersioningSettings) -> D
     pointer = _pointer(path, workspace, settings)
     pointer.parent.mkdir(parents=True, exist_ok=True)
     with _repository(workspace, settings) as repo:
-        stage = repo.stage.create(
-            single_stage=True, validate=False, fname=str(pointer), wdir=str(path.parent), outs=[path.name], force=True
-        )
         with repo.lock:
-            stage.add_outs(relink=False)
-            stage.dump()
+            stage = _added(repo, path, pointer)
+            md5 = stage.outs[0].hash_info.value
+            if pointer.is_file() and _md5(pointer) != md5:
+                _LOG.warning("%s is not what %s keeps; both are kept", path.name, pointer.name)
+                pointer = pointer.with_name(f"{path.name}.{md5[:8]}.dvc")
+                stage = _added(repo, path, pointer)
+            # not by stage.dump(): a kill could leave half a pointer
+            write_text(pointer, yaml.safe_dump(stage.dumpd(), sort_keys=False))
         with _told_in_one_line(settings):
             repo.push(targets=[str(pointer)], remote=_REMOTE)
     version = DataVersion(_md5(pointer), pointer)
     _LOG.info("DVC keeps %s as %s", path.name, version.md5)
     return version
+
+
+def _added(repo: "Repo", path: Path, pointer: Path) -> "DvcStage":
+    """The data at `path` in DVC's cache, and its pointer, which is not written yet."""
+    stage: DvcStage = repo.stage.create(
+        single_stage=True, validate=False, fname=str(pointer), wdir=str(path.parent), outs=[path.name], force=True
+    )
+    stage.add_outs(relink=False)
+    return stage
+
+
+def restore_if_kept(path: Path, workspace: Path, settings: VersioningSettings) -> bool:
+    """Bring back the first version that was kept of `path`; False if there is none or versioning is off.
+
+    Raises
+    ------
+    SourceUnavailableError
+        If neither the cache nor the remote has the data.
+    """
+    if not settings.enabled or not (pointer := _pointer(path, workspace, settings)).is_file():
+        return False
+    restore_data(str(pointer), workspace, settings)
+    _LOG.info("DVC gave %s back", path.name)
+    return True
 
 
 def restore_data(version: str, workspace: Path, settings: VersioningSettings) -> Path:

@@ -14,14 +14,14 @@ from pathlib import Path
 import pandas as pd
 
 from experiment_tracking.runner import run_stage
-from MLOps.artifacts import Made, Output, make_once, write_text
+from MLOps.artifacts import Made, Output, write_text
 from MLOps.market.calendars import exchange_timezone, session_closes
 from MLOps.market.news import known_at, no_news, write_news
 from MLOps.market.source import DataSource
 from MLOps.settings.base import identity_of
 from MLOps.settings.ingestion import IngestionSettings
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
-from MLOps.vendors.dvc import version_data
+from MLOps.versioned_output import make_versioned
 from pipelines.data_ingestion.open_source import accepted_jumps, open_source, source_identity, source_inputs
 from pipelines.data_ingestion.resolve_as_of import AsOf, resolve_as_of
 from pipelines.data_ingestion.update_snapshot import (
@@ -58,9 +58,11 @@ def ingest_data(settings: IngestionSettings, tracker: Tracker) -> StageResult:
         extra={"as_of": as_of.session.isoformat(), "source": source_identity(settings)},
     )
     source = open_source(settings)
-    result = make_once(output, lambda folder, key: _make(settings, source, as_of, folder, key, tracker), tracker)
-    version = version_data(result.folder, paths.workspace, settings.versioning)
-    return result.model_copy(update={"details": result.details | (version.details() if version else {})})
+
+    def make(folder: Path, key: str) -> Made:
+        return _make(settings, source, as_of, folder, key, tracker)
+
+    return make_versioned(output, make, tracker, settings.versioning)
 
 
 def _make(

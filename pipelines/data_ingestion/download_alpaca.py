@@ -43,7 +43,9 @@ class AlpacaSource:
         records = fetch_news(tickers, start or _FIRST_DAY, end, self._settings, self._keys)
         if not records:
             return no_news()
-        frame = _checked(records, ("id", "created_at", "updated_at", "headline", "summary", "content", "source"), "news")
+        frame = _checked(
+            records, ("id", "created_at", "updated_at", "headline", "summary", "content", "source"), "news"
+        )
         text = frame["content"].where(frame["content"].fillna("") != "", frame["summary"])
         # The text is the last one: it was not known before it was updated.
         published = frame[["created_at", "updated_at"]].apply(pd.to_datetime, utc=True).max(axis=1)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
-from MLOps.artifacts import Made, Output, make_once, read_result
+from MLOps.artifacts import Made, Output, read_result
 from MLOps.errors import DataError
 from MLOps.settings.features import FeatureSettings
 from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
+from MLOps.versioned_output import make_versioned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,15 +65,7 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
         extra={name: str(fact) for name, fact in origin.items()},
         publish=files,
     )
-    return _versioned(make_once(output, make, tracker), settings)
-
-
-def _versioned(result: StageResult, settings: FeatureSettings) -> StageResult:
-    """Keep the output in DVC; after a kill in between, the next run does it."""
-    from MLOps.vendors.dvc import version_data
-
-    version = version_data(result.folder, settings.paths.workspace, settings.versioning)
-    return result.model_copy(update={"details": result.details | version.details()}) if version else result
+    return make_versioned(output, make, tracker, settings.versioning)
 
 
 def _read(inputs: dict[str, Path]) -> tuple["pd.DataFrame", "pd.DataFrame | None"]:

@@ -10,7 +10,7 @@ import yaml
 from MLOps.artifacts import sha256_of
 from MLOps.errors import DataError, SourceUnavailableError
 from MLOps.settings.versioning import VersioningSettings
-from MLOps.vendors.dvc import restore_data, version_data
+from MLOps.vendors.dvc import restore_data, restore_if_kept, version_data
 
 _SETTINGS = VersioningSettings(enabled=True, remote=".dvc/remote", s3_endpoint_url=None, pointer_folder="data_versions")
 
@@ -53,6 +53,32 @@ def test_doing_it_again_gives_the_same_version_and_new_data_another(workspace: P
     assert version_data(snapshot, workspace, _SETTINGS) == first
     (snapshot / "result.json").write_text('{"changed": true}')
     assert version_data(snapshot, workspace, _SETTINGS) != first
+
+
+def test_a_version_is_never_lost_to_another_one_of_the_same_folder(workspace: Path, snapshot: Path) -> None:
+    first = version_data(snapshot, workspace, _SETTINGS)
+    digest = sha256_of(snapshot)
+    (snapshot / "result.json").write_text('{"restated": true}')
+    second = version_data(snapshot, workspace, _SETTINGS)
+    assert first is not None
+    assert second is not None
+    assert second == version_data(snapshot, workspace, _SETTINGS)
+    assert first.pointer != second.pointer
+    restated = sha256_of(snapshot)
+    for version, kept in ((first, digest), (second, restated), (first, digest)):
+        shutil.rmtree(snapshot)
+        restore_data(version.md5, workspace, _SETTINGS)
+        assert sha256_of(snapshot) == kept
+
+
+def test_what_is_kept_comes_back_by_its_place(workspace: Path, snapshot: Path) -> None:
+    assert not restore_if_kept(snapshot, workspace, _SETTINGS)
+    version_data(snapshot, workspace, _SETTINGS)
+    digest = sha256_of(snapshot)
+    shutil.rmtree(workspace / "data")
+    assert not restore_if_kept(snapshot, workspace, _SETTINGS.model_copy(update={"enabled": False}))
+    assert restore_if_kept(snapshot, workspace, _SETTINGS)
+    assert sha256_of(snapshot) == digest
 
 
 def test_altered_data_is_replaced_by_what_was_kept(workspace: Path, snapshot: Path) -> None:

@@ -1,8 +1,10 @@
 """Alpaca against a local server: pages, refusals, missing days, changed answers."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,6 +202,28 @@ def test_a_day_that_is_not_out_yet_is_tried_again_later(
     )
     assert outcome.status == SourceUnavailableError.exit_code
     assert "alpaca does not have all bars up to 2022-12-30 yet (1 x: AAA 2022-12-29)" in outcome.last_line
+
+
+def test_a_past_date_comes_back_as_it_was_kept_although_the_source_restated(
+    source: Callable[..., AlpacaSource], server: Any, ingest: Callable[..., Any], workspace: Path
+) -> None:
+    source()
+    arguments = [
+        *("--source", "alpaca", "--tickers", "AAA", "--start", "2022-12-28", "--as_of", "2022-12-30"),
+        *(f"sources.alpaca.base_url={server.url}", "data.with_news=false"),
+    ]
+
+    def ingested(close: float) -> Any:
+        bars = json.dumps({"bars": {"AAA": [_bar(day, close) for day in _DAYS]}, "next_page_token": None})
+        server.respond = lambda _: (200, _JSON, bars)
+        return ingest(*arguments).result
+
+    first = ingested(close=100)
+    shutil.rmtree(workspace / "data")
+    again = ingested(close=50)
+    assert again["status"] == "already_made"
+    assert again["artifacts"] == first["artifacts"]
+    assert again["details"]["dvc_md5"] == first["details"]["dvc_md5"]
 
 
 def test_no_news_is_no_fault(source: Callable[..., AlpacaSource], server: Any) -> None:
