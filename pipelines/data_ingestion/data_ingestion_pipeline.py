@@ -54,7 +54,6 @@ def ingest_data(settings: IngestionSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs=source_inputs(settings),
         label=as_of.session.isoformat(),
-        version=2,  # every article of the archive is read
         extra={"as_of": as_of.session.isoformat(), "source": source_identity(settings)},
     )
     source = open_source(settings)
