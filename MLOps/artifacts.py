@@ -19,7 +19,7 @@ from pathlib import Path
 from MLOps import failpoints
 from MLOps.errors import DataError, DigestError
 from MLOps.partial_places import partial_place
-from MLOps.settings.base import StageSettings, fingerprint
+from MLOps.settings.stage_settings import StageSettings, fingerprint
 from MLOps.stage import Artifact, Scalar, StageResult, Tracker
 
 _LOG = logging.getLogger(__name__)

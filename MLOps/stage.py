@@ -11,7 +11,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from MLOps.settings.base import StageSettings
+from MLOps.settings.stage_settings import StageSettings
 
 Scalar = str | int | float | bool | None
 SettingsT = TypeVar("SettingsT", bound=StageSettings)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiment_tracking import mlflow_utils
-from MLOps.settings.base import StageSettings
+from MLOps.settings.stage_settings import StageSettings
 
 if TYPE_CHECKING:
     import pandas as pd

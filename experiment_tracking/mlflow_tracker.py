@@ -10,7 +10,7 @@ import yaml
 
 from experiment_tracking import mlflow_utils
 from experiment_tracking.provenance import UNKNOWN_CODE, package_versions, provenance_tags
-from MLOps.settings.base import StageSettings, identity_of
+from MLOps.settings.stage_settings import StageSettings, identity_of
 from MLOps.stage import Scalar, StageResult
 
 if TYPE_CHECKING:

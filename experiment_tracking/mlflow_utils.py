@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from MLOps.errors import ServiceUnavailableError
-from MLOps.settings.base import StageSettings
+from MLOps.settings.stage_settings import StageSettings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

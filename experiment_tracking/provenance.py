@@ -4,8 +4,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from MLOps.settings.base import StageSettings, fingerprint
 from MLOps.settings.project import project_root
+from MLOps.settings.stage_settings import StageSettings, fingerprint
 
 # DVC pointers change with every run and say nothing about the code.
 _DATA_POINTERS = ":(exclude)*.dvc"

@@ -18,9 +18,9 @@ from pydantic import BaseModel
 
 from MLOps import failpoints
 from MLOps.errors import PlatformError, SettingsError, StorageError
-from MLOps.settings.base import StageSettings
 from MLOps.settings.compose import SettingsFile, compose_settings
 from MLOps.settings.project import project_root
+from MLOps.settings.stage_settings import StageSettings
 from MLOps.stage import FileFlag, MemoryTracker, SettingsT, Stage, StageResult, ValueFlag
 
 _LOG = logging.getLogger(__name__)

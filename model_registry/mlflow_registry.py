@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from experiment_tracking import mlflow_utils
 from MLOps.errors import DigestError, ServiceUnavailableError
 from MLOps.inference.model_folder import CARD_FILE, WEIGHTS_FILE, check_digest, model_digest
-from MLOps.settings.base import StageSettings
+from MLOps.settings.stage_settings import StageSettings
 from model_registry.registry import (
     ModelVersion,
     check_alias,

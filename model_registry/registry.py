@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from MLOps.errors import RegistryError
-from MLOps.settings.base import StageSettings
+from MLOps.settings.stage_settings import StageSettings
 from model_registry.verdict import Verdict
 
 CHALLENGER, CHAMPION = "challenger", "champion"

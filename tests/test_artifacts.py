@@ -11,8 +11,8 @@ from MLOps import failpoints
 from MLOps.artifacts import Made, Output, make_once, read_result, sha256_of, write_text, written_whole
 from MLOps.errors import DataError
 from MLOps.partial_places import partial_place
-from MLOps.settings.base import StageSettings
 from MLOps.settings.project import project_root
+from MLOps.settings.stage_settings import StageSettings
 from MLOps.stage import MemoryTracker
 
 

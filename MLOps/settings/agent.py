@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from MLOps.settings.base import Settings
+from MLOps.settings.stage_settings import Settings
 
 LearningRate = Annotated[float, Field(gt=0, le=1, description="Step size of the optimiser.")]
 Discount = Annotated[float, Field(ge=0, le=1, description="Discount of a reward one session later.")]

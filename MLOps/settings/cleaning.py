@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from MLOps.settings.base import StageSettings, machine_field
+from MLOps.settings.stage_settings import StageSettings, machine_field
 
 
 class CleaningSettings(StageSettings):

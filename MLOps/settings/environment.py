@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from MLOps.settings.base import Settings
+from MLOps.settings.stage_settings import Settings
 
 SENTIMENT_COLUMNS = ("sentiment", "has_news")
 

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator
 
-from MLOps.settings.base import StageSettings, machine_field
+from MLOps.settings.stage_settings import StageSettings, machine_field
 from MLOps.settings.versioning import VersioningSettings
 
 IndicatorName = Literal["macd", "boll_ub", "boll_lb", "rsi_30", "cci_30", "dx_30", "close_30_sma", "close_60_sma"]

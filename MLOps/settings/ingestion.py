@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from MLOps.settings.base import Settings, StageSettings, machine_field
 from MLOps.settings.clock import Clock, parse_clock
+from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
 from MLOps.settings.versioning import VersioningSettings
 
 SourceName = Literal["package_archive", "yahoo", "alpaca", "folder"]

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from MLOps.settings.base import Settings, StageSettings
+from MLOps.settings.stage_settings import Settings, StageSettings
 
 STAGE_OUTPUT_VARIABLE = "STAGE_OUTPUT_FD"
 """Environment variable of Airflow: number of an open file that takes what stages write, in place of the task's log."""

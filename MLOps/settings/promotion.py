@@ -5,8 +5,8 @@ from pathlib import Path
 from pydantic import Field
 
 from MLOps.settings.backtest import EvaluationTerms
-from MLOps.settings.base import Settings, StageSettings, machine_field
 from MLOps.settings.splits import SplitSettings
+from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
 
 
 class GateSettings(Settings):

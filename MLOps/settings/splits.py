@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import Field
 
-from MLOps.settings.base import Settings
+from MLOps.settings.stage_settings import Settings
 
 
 class SplitSettings(Settings):

@@ -5,9 +5,9 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from MLOps.settings.agent import AgentSettings
-from MLOps.settings.base import Settings, StageSettings, machine_field
 from MLOps.settings.environment import EnvironmentSettings
 from MLOps.settings.splits import SplitSettings
+from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
 
 
 class TrainingSettings(Settings):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from MLOps.settings.base import Settings
+from MLOps.settings.stage_settings import Settings
 
 
 class VersioningSettings(Settings):

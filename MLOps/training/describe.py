@@ -16,7 +16,7 @@ from MLOps.inference.model_folder import (
 )
 from MLOps.market.panel import MarketPanel
 from MLOps.market.splits import SessionSplit
-from MLOps.settings.base import fingerprint, identity_of
+from MLOps.settings.stage_settings import fingerprint, identity_of
 from MLOps.settings.training import TrainRlAgentSettings
 
 _PACKAGES = {"sb3": "stable-baselines3", "elegantrl": "elegantrl"}

@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from MLOps.artifacts import write_text
-from MLOps.settings.base import Settings
+from MLOps.settings.stage_settings import Settings
 
 _LOOK_SECONDS = 0.1
 

@@ -18,8 +18,8 @@ from MLOps.artifacts import Made, Output, write_text
 from MLOps.market.calendars import exchange_timezone, session_closes
 from MLOps.market.news import known_at, no_news, write_news
 from MLOps.market.source import DataSource
-from MLOps.settings.base import identity_of
 from MLOps.settings.ingestion import IngestionSettings
+from MLOps.settings.stage_settings import identity_of
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
 from MLOps.versioned_output import make_versioned
 from pipelines.data_ingestion.open_source import accepted_jumps, open_source, source_identity, source_inputs

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from MLOps.errors import SettingsError
 from MLOps.market.source import DataSource
-from MLOps.settings.base import fingerprint
 from MLOps.settings.ingestion import IngestionSettings
 from MLOps.settings.project import from_project
+from MLOps.settings.stage_settings import fingerprint
 from pipelines.data_ingestion.download_alpaca import AlpacaSource
 from pipelines.data_ingestion.download_yahoo import YahooSource
 from pipelines.data_ingestion.read_folder import FolderSource

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from MLOps.artifacts import write_text
-from MLOps.settings.base import Settings
+from MLOps.settings.stage_settings import Settings
 
 
 class AlertEvent(Settings):

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from MLOps.artifacts import write_text
 from MLOps.errors import DataError
-from MLOps.settings.base import Settings
+from MLOps.settings.stage_settings import Settings
 from MLOps.stage import StageResult
 
 CHAIN_FILE = "chain.json"

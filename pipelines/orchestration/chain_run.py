@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from MLOps.errors import SettingsError, without_credentials
-from MLOps.settings.base import PathSettings
 from MLOps.settings.compose import compose_values, validated
+from MLOps.settings.stage_settings import PathSettings
 from MLOps.stage import StageResult
 from pipelines.orchestration.chain_record import ChainRecord, StepRecord, write_chain, write_step
 from pipelines.orchestration.plan import Plan, Step

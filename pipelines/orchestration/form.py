@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from MLOps.settings.base import StageSettings
 from MLOps.settings.compose import compose_settings
+from MLOps.settings.stage_settings import StageSettings
 from pipelines.orchestration.chain_run import override_text
 from pipelines.orchestration.plan import Plan
 from pipelines.orchestration.settings_keys import find_field, json_schema

@@ -15,8 +15,8 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from MLOps.errors import SettingsError
-from MLOps.settings.base import Settings, StageSettings
 from MLOps.settings.project import project_root, readable
+from MLOps.settings.stage_settings import Settings, StageSettings
 from pipelines.orchestration.plan_check import faults_of
 from pipelines.orchestration.references import references
 from pipelines.orchestration.settings_keys import holds_key

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from MLOps.errors import PlatformError
-from MLOps.settings.base import PathSettings
 from MLOps.settings.project import project_root
+from MLOps.settings.stage_settings import PathSettings
 from pipelines.orchestration.chain_record import ChainRecord, StepRecord, newest_chain, read_chain
 from pipelines.orchestration.references import resolved
 

@@ -16,7 +16,7 @@ from experiment_tracking.runner import read_settings, run_stage
 from MLOps import failpoints
 from MLOps.artifacts import Made, Output, make_once
 from MLOps.errors import DataError
-from MLOps.settings.base import StageSettings, fingerprint
+from MLOps.settings.stage_settings import StageSettings, fingerprint
 from MLOps.stage import Stage, StageResult, Tracker
 
 

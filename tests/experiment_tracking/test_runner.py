@@ -15,7 +15,7 @@ from pydantic import Field
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once
 from MLOps.errors import DataError
-from MLOps.settings.base import StageSettings
+from MLOps.settings.stage_settings import StageSettings
 from MLOps.stage import FileFlag, Stage, StageResult, Tracker, ValueFlag
 
 

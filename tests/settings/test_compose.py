@@ -7,8 +7,8 @@ import pytest
 from pydantic import Field
 
 from MLOps.errors import SettingsError
-from MLOps.settings.base import Settings, StageSettings, fingerprint
 from MLOps.settings.compose import SettingsFile, compose_settings
+from MLOps.settings.stage_settings import Settings, StageSettings, fingerprint
 
 
 class Machine(Settings):

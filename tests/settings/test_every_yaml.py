@@ -10,11 +10,11 @@ import yaml
 from pydantic import BaseModel
 
 import MLOps.settings
-from MLOps.settings.base import Settings, StageSettings
 from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.local_services import LocalServicesSettings
 from MLOps.settings.project import project_root
+from MLOps.settings.stage_settings import Settings, StageSettings
 
 ROOT = project_root()
 TABLE = yaml.safe_load((ROOT / "config/orchestration/stages.yaml").read_text())
