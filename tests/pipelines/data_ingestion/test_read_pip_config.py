@@ -42,7 +42,7 @@ def test_variables_win_over_files(tmp_path: Path) -> None:
 
 
 def test_no_index_leaves_the_folders_only() -> None:
-    environment = {"PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
+    environment = {"PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/archives"}
     index = read_pip_config(environment)
     assert index.index_urls == ()
-    assert index.find_links == ("/wheels",)
+    assert index.find_links == ("/archives",)
