@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_INDEX = "https://pypi.org/simple/"
 _SECTIONS = ("global", "download")
 
 
@@ -26,7 +25,7 @@ class PackageIndex:
 
 
 def read_pip_config(environment: Mapping[str, str] = os.environ) -> PackageIndex:
-    """The index of the user's pip configuration; PyPI if nothing is configured."""
+    """The index of the user's pip configuration; the public one if nothing is configured."""
     values: dict[str, str] = {}
     for path in _config_files(environment):
         values |= _read(path)
@@ -35,7 +34,7 @@ def read_pip_config(environment: Mapping[str, str] = os.environ) -> PackageIndex
         for name, value in environment.items()
         if name.startswith("PIP_") and value
     }
-    main = [] if _is_true(values.get("no-index", "")) else [values.get("index-url", DEFAULT_INDEX)]
+    main = [] if _is_true(values.get("no-index", "")) else [values.get("index-url") or _public_index()]
     extra = values.get("extra-index-url", "").split() if main else []
     return PackageIndex(
         index_urls=(*main, *extra),
@@ -43,6 +42,14 @@ def read_pip_config(environment: Mapping[str, str] = os.environ) -> PackageIndex
         trusted_hosts=tuple(values.get("trusted-host", "").split()),
         certificate=values.get("cert"),
     )
+
+
+def _public_index() -> str:
+    """The index that `unearth` asks when it is told none: PyPI, as pip does."""
+    from unearth import PackageFinder
+
+    (source,) = PackageFinder().sources
+    return source["url"]
 
 
 def _config_files(environment: Mapping[str, str]) -> Iterator[Path]:

@@ -1,8 +1,16 @@
 """The package index is read as pip reads it: files first, variables over them."""
 
+import ensurepip
+import socket
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
+from typing import Never
 
-from pipelines.data_ingestion.read_pip_config import DEFAULT_INDEX, read_pip_config
+import pytest
+
+from pipelines.data_ingestion.read_pip_config import read_pip_config
 
 
 def _written(folder: Path, text: str) -> Path:
@@ -12,11 +20,35 @@ def _written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_without_configuration_it_is_pypi() -> None:
-    index = read_pip_config({"PIP_CONFIG_FILE": "/dev/null"})
-    assert index.index_urls == (DEFAULT_INDEX,)
-    assert index.find_links == ()
+def _index_of_pip_itself() -> str:
+    """What the pip that Python brings along asks by default; a distribution may keep it in a folder of its own."""
+    folder = sysconfig.get_config_var("WHEEL_PKG_DIR") or Path(ensurepip.__file__).parent / "_bundled"
+    wheel = max(Path(folder).glob("pip-*.whl"))
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from pip._internal.models.index import PyPI as index"
+    command = [sys.executable, "-I", "-c", f"{code}; print(index.simple_url)", str(wheel)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_without_configuration_it_is_pips_own_and_nobody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Never:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    index = read_pip_config({"PIP_CONFIG_FILE": "/dev/null", "HOME": str(tmp_path)})
+    (url,) = index.index_urls
+    assert url.rstrip("/") == _index_of_pip_itself()
+    assert index.find_links == index.trusted_hosts == ()
     assert index.certificate is None
+
+
+def test_a_configured_folder_does_not_replace_the_index(tmp_path: Path) -> None:
+    nothing = {"PIP_CONFIG_FILE": "/dev/null", "HOME": str(tmp_path)}
+    index = read_pip_config(nothing | {"PIP_FIND_LINKS": "/archives"})
+    assert index.index_urls == read_pip_config(nothing).index_urls
+    assert index.find_links == ("/archives",)
 
 
 def test_the_users_file_counts(tmp_path: Path) -> None:
