@@ -71,6 +71,10 @@ test: setup ## run the fast tests (one test: make test PYTEST_ARGS="tests/market
 test-slow: setup ## run the slow tests too: 100 random kills, the real scheduler
 	pytest -m "not gpu and not services" $(PYTEST_ARGS)
 
+.PHONY: bench
+bench: setup ## compare with peers; figures and chart go to reports/ (one row: make bench ROW=name)
+	python tests/benchmarks/run_rows.py $(ROW)
+
 .PHONY: check
 check: setup ## lint, format, types, floors of the house, YAML/JSON/Markdown format, lock against pyproject
 	ruff check .
@@ -132,6 +136,12 @@ $(UV): .uv/.stamp-$(UV_VERSION) ;
 
 .venv/.stamp-project: pyproject.toml .venv/.stamp-torch
 	$(INSTALL) --quiet --no-build-isolation -e .
+	@touch $@
+
+# A peer whose pins conflict with ours, in an environment of its own.
+.bench/vectorbt/.stamp: tests/benchmarks/vectorbt_requirements.txt | $(UV)
+	$(UV) venv --quiet --no-config --clear --python .uv/bin/python .bench/vectorbt
+	@$(FROM_PIPS_INDEX) set -x; $(UV) pip install --quiet --python .bench/vectorbt/bin/python --no-config --no-deps -r $<
 	@touch $@
 
 # Nothing of the platform runs on Node; only the formatter of YAML, JSON and Markdown does.

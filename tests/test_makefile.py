@@ -10,7 +10,7 @@ import pytest
 
 from MLOps.settings.project import project_root
 
-TARGETS = {"demo", "up", "down", "clean-runs", "setup", "test", "test-slow", "check", "format", "lock"}
+TARGETS = {"demo", "up", "down", "clean-runs", "setup", "test", "test-slow", "bench", "check", "format", "lock"}
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
