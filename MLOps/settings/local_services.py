@@ -19,6 +19,9 @@ class ServiceSettings(Settings):
     scheduler_idle_sleep_seconds: float = Field(
         gt=0, le=60, description="Pause of an idle scheduler; most of what a task costs beside its own time."
     )
+    database_wait_seconds: int = Field(
+        ge=5, le=600, description="How long a part of Airflow waits while another writes to its SQLite database."
+    )
     dag_refresh_seconds: int = Field(ge=1, le=3600, description="How often Airflow reads the DAG files again.")
     start_timeout_seconds: int = Field(ge=1, le=3600, description="How long a service may take to come up.")
     stop_timeout_seconds: int = Field(ge=1, le=600, description="How long a service may take to end before a kill.")

@@ -28,6 +28,7 @@ def airflow_environment(settings: LocalServicesSettings) -> dict[str, str]:
     home, services = airflow_home(settings), settings.services
     secret, passwords = _secrets(home, services.airflow_user)
     url = airflow_url(settings)
+    database = f"sqlite:///{home / 'airflow.db'}?timeout={services.database_wait_seconds}"
     own = {
         STAGE_WORKSPACE_VARIABLE: settings.paths.workspace,
         "AIRFLOW_HOME": home,
@@ -48,7 +49,8 @@ def airflow_environment(settings: LocalServicesSettings) -> dict[str, str]:
     }
     binaries = str(Path(sys.executable).parent)  # Airflow looks its own command up
     path = os.pathsep.join([binaries, os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, **{name: str(value) for name, value in own.items()}}
+    given = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database, **os.environ}  # whoever has a server names it himself
+    return {**given, "PATH": path, **{name: str(value) for name, value in own.items()}}
 
 
 def airflow_url(settings: LocalServicesSettings) -> str:

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, make_url
 
 from deployment.local_services.airflow_environment import airflow_environment, airflow_home, airflow_password
 from deployment.local_services.start_services import read_settings
 from MLOps.settings.local_services import LocalServicesSettings
+
+_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
 @pytest.fixture
@@ -27,6 +30,24 @@ def test_the_home_is_absolute_and_in_the_workspace(settings: LocalServicesSettin
     assert environment["AIRFLOW_HOME"] == str(workspace / ".airflow")
     assert environment["STAGE_WORKSPACE"] == str(workspace)
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
+
+
+def test_airflow_waits_while_another_part_writes(
+    settings: LocalServicesSettings, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(_DATABASE, raising=False)
+    address = airflow_environment(settings)[_DATABASE]
+    assert make_url(address).database == str(workspace / ".airflow" / "airflow.db")
+    with create_engine(address).connect() as connection:
+        patience_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+    assert patience_ms == 1000 * settings.services.database_wait_seconds
+
+
+def test_a_database_that_the_user_names_is_kept(
+    settings: LocalServicesSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(_DATABASE, "postgresql://me@127.0.0.1/airflow")
+    assert airflow_environment(settings)[_DATABASE] == "postgresql://me@127.0.0.1/airflow"
 
 
 def test_secrets_are_made_once_and_only_their_owner_may_read_them(settings: LocalServicesSettings) -> None:
