@@ -27,7 +27,8 @@ from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.stage import StageResult
 from model_registry.champion import has_passed
-from model_registry.registry import ModelRegistry, ModelVersion, open_registry
+from model_registry.open_registry import open_registry
+from model_registry.registry import ModelRegistry, ModelVersion
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Protocol
 
 from MLOps.errors import RegistryError
-from MLOps.settings.stage_settings import StageSettings
 from model_registry.verdict import Verdict
 
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -116,24 +115,6 @@ class ModelRegistry(Protocol):
         RegistryError
             If an alias names it or it has a passing verdict, for then it may be needed again.
         """
-
-
-def open_registry(settings: StageSettings) -> ModelRegistry:
-    """The registry that the settings name.
-
-    Raises
-    ------
-    ServiceUnavailableError
-        If it is MLflow's, and its store cannot be reached.
-    """
-    if settings.registry.kind == "filesystem":
-        from model_registry.filesystem_registry import FilesystemRegistry
-
-        return FilesystemRegistry(settings.paths.models / "registry")
-
-    from model_registry.mlflow_registry import MlflowRegistry
-
-    return MlflowRegistry.open(settings)
 
 
 def check_name(name: str) -> str:

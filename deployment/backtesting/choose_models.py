@@ -71,7 +71,7 @@ def _from_folder(folder: Path) -> Contender:
 
 def _from_registry(settings: BacktestSettings, with_model: bool) -> dict[str, Contender]:
     from model_registry.champion import LoadedModel, ensure_champion, load_champion, load_model
-    from model_registry.registry import open_registry
+    from model_registry.open_registry import open_registry
 
     def contender(loaded: LoadedModel) -> Contender:
         version = loaded.version

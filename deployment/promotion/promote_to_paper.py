@@ -19,7 +19,8 @@ from MLOps.errors import RegistryError
 from MLOps.settings.promotion import PromotionSettings
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
 from model_registry.champion import ensure_champion, promote
-from model_registry.registry import ModelRegistry, ModelVersion, open_registry
+from model_registry.open_registry import open_registry
+from model_registry.registry import ModelRegistry, ModelVersion
 from model_registry.verdict import GateResult, Verdict, outcome_of
 
 _LOG = logging.getLogger(__name__)

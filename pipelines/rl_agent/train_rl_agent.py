@@ -155,7 +155,8 @@ def _origin(features: Path) -> dict[str, Scalar]:
 
 def _registered(result: StageResult, settings: TrainRlAgentSettings, tracker: Tracker) -> StageResult:
     """Register the model and alias it; run again, it finds the version that the first run made."""
-    from model_registry.registry import CHALLENGER, open_registry
+    from model_registry.open_registry import open_registry
+    from model_registry.registry import CHALLENGER
 
     registry, name = open_registry(settings), settings.registry.model_name
     tags = {

@@ -18,7 +18,8 @@ from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.stage import MemoryTracker, StageResult
 from model_registry.champion import ensure_champion
-from model_registry.registry import ModelRegistry, ModelVersion, open_registry
+from model_registry.open_registry import open_registry
+from model_registry.registry import ModelRegistry, ModelVersion
 from model_registry.verdict import GATES, GateResult, Verdict
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 from MLOps.inference.model_folder import MlpActorCard, write_model
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.promotion import PromotionSettings
-from model_registry.registry import ModelRegistry, open_registry
+from model_registry.open_registry import open_registry
+from model_registry.registry import ModelRegistry
 from model_registry.verdict import GATES, GateResult, Verdict
 
 SettingsMaker = Callable[[str], PromotionSettings]

@@ -7,7 +7,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from model_registry import filesystem_registry
-from model_registry.registry import open_registry
+from model_registry.open_registry import open_registry
 from model_registry.verdict import Verdict
 
 NAME = "stock_trading"

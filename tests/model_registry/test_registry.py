@@ -10,7 +10,8 @@ import pytest
 from MLOps.errors import DataError, DigestError, RegistryError
 from MLOps.inference.model_folder import model_digest
 from MLOps.settings.promotion import PromotionSettings
-from model_registry.registry import ModelRegistry, open_registry
+from model_registry.open_registry import open_registry
+from model_registry.registry import ModelRegistry
 from model_registry.verdict import Verdict
 
 ModelMaker = Callable[[float], Path]
@@ -176,8 +177,7 @@ import sys
 from pathlib import Path
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.promotion import PromotionSettings
-from MLOps.settings.promotion import PromotionSettings
-from model_registry.registry import open_registry
+from model_registry.open_registry import open_registry
 
 workspace, kind, folders = sys.argv[1], sys.argv[2], sys.argv[3:]
 settings = compose_settings(

@@ -20,7 +20,8 @@ from MLOps.settings.compose import compose_settings
 from MLOps.settings.project import project_root
 from MLOps.stage import Artifact, MemoryTracker, StageResult
 from model_registry.champion import load_champion
-from model_registry.registry import CHALLENGER, open_registry
+from model_registry.open_registry import open_registry
+from model_registry.registry import CHALLENGER
 from model_registry.verdict import GATES, Verdict
 
 STRATEGIES = [

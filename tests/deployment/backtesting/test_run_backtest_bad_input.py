@@ -159,7 +159,7 @@ def test_model_folder_that_was_altered_after_training(fails, model_path):
 def test_registered_files_that_were_altered(fails, workspace, make_model):
     from MLOps.settings.backtest import BacktestSettings
     from MLOps.settings.compose import compose_settings
-    from model_registry.registry import open_registry
+    from model_registry.open_registry import open_registry
 
     overrides = [f"paths.workspace={workspace}", "registry.kind=filesystem"]
     registry = open_registry(compose_settings(BacktestSettings, "run_backtest", overrides))

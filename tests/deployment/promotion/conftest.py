@@ -20,7 +20,8 @@ from MLOps.settings.compose import compose_settings
 from MLOps.settings.promotion import PromotionSettings
 from MLOps.stage import MemoryTracker
 from model_registry.champion import ensure_champion
-from model_registry.registry import CHALLENGER, ModelRegistry, ModelVersion, open_registry
+from model_registry.open_registry import open_registry
+from model_registry.registry import CHALLENGER, ModelRegistry, ModelVersion
 
 SESSIONS = 120
 NAME = "stock_trading"

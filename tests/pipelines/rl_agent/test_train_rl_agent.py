@@ -22,7 +22,8 @@ from MLOps.settings.project import project_root
 from MLOps.settings.training import TrainRlAgentSettings
 from MLOps.stage import MemoryTracker, StageResult
 from MLOps.training.progress import Progress
-from model_registry.registry import CHALLENGER, open_registry
+from model_registry.open_registry import open_registry
+from model_registry.registry import CHALLENGER
 from pipelines.rl_agent import train_rl_agent as stage
 
 CommandLine = Callable[..., list[str]]
