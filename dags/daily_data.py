@@ -6,6 +6,6 @@ starts `full_strategy`.
 """
 
 from pipelines.orchestration.airflow_chain import chain
-from pipelines.orchestration.plan import load_plan
+from pipelines.orchestration.load_plan import load_plan
 
 dag = chain(load_plan("daily_data"), documentation=__doc__)

@@ -6,6 +6,6 @@ agent, backtest it, and let the gates decide whether it trades on paper. Started
 """
 
 from pipelines.orchestration.airflow_chain import chain
-from pipelines.orchestration.plan import load_plan
+from pipelines.orchestration.load_plan import load_plan
 
 dag = chain(load_plan("full_strategy"), documentation=__doc__)

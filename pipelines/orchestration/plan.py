@@ -1,27 +1,16 @@
-"""Plans: which stages make a strategy, in which order, and what each takes from an earlier one.
-
-A plan is ``config/orchestration/<name>.yaml``. It is checked whole when it is loaded, against the
-table of stages and against the settings that each stage knows, so that a mistake in it is told
-before anything runs.
-"""
+"""Plans: which stages make a strategy, in which order, and what each takes from an earlier one."""
 
 import importlib
 from datetime import date
 from pathlib import Path
-from typing import Any
 from zoneinfo import available_timezones
 
-import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from MLOps.errors import SettingsError
-from MLOps.settings.project import project_root, readable
 from MLOps.settings.stage_settings import Settings, StageSettings
-from pipelines.orchestration.plan_check import faults_of
 from pipelines.orchestration.references import references
 from pipelines.orchestration.settings_keys import holds_key
 
-STAGE_TABLE = "stages"
 Override = str | int | float | bool | date | None
 
 
@@ -90,44 +79,3 @@ class Plan(Settings):
     def owners(self, override_key: str) -> list[str]:
         """The stages of this plan whose settings hold the key of an override."""
         return [step.stage for step in self.steps if holds_key(self.settings_type(step.stage), override_key)]
-
-
-def load_plan(name: str, folder: Path | None = None) -> Plan:
-    """Load and check ``<folder>/<name>.yaml`` with the stage table that lies beside it.
-
-    Parameters
-    ----------
-    name : str
-        Name of the plan.
-    folder : Path, optional
-        ``config/orchestration`` by default.
-
-    Raises
-    ------
-    SettingsError
-        With every fault of the plan in one line.
-    """
-    folder = folder or project_root() / "config" / "orchestration"
-    path = folder / f"{name}.yaml"
-    if name == STAGE_TABLE or not path.is_file():
-        plans = sorted(file.stem for file in folder.glob("*.yaml") if file.stem != STAGE_TABLE)
-        raise SettingsError(f"there is no plan {name!r}", ", ".join(plans), readable(folder))
-    values = {"name": name, **_read(path), "stages": _read(folder / f"{STAGE_TABLE}.yaml")}
-    try:
-        plan = Plan.model_validate(values)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise SettingsError(" | ".join(faults), mend=readable(path)) from error
-    if faults := list(faults_of(plan)):
-        raise SettingsError(" | ".join(faults), mend=readable(path))
-    return plan
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{readable(path)} cannot be read: {error}", "a YAML file", readable(path)) from error
-    if not isinstance(values, dict):
-        raise SettingsError(f"{readable(path)} holds {type(values).__name__}", "keys and values", readable(path))
-    return values

@@ -1,20 +1,17 @@
 """What can be wrong with a plan beyond the types of its fields, told before anything runs."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from MLOps.settings.project import from_project
 from MLOps.stage import StageResult
+from pipelines.orchestration.plan import Plan, StageEntry, Step
 from pipelines.orchestration.references import references
 from pipelines.orchestration.settings_keys import find_field, holds_key
 
-if TYPE_CHECKING:
-    from pipelines.orchestration.plan import Plan, StageEntry, Step
 
-
-def faults_of(plan: "Plan") -> Iterator[str]:
+def faults_of(plan: Plan) -> Iterator[str]:
     """Each fault of `plan` in one clause: its place, what was given, what is allowed."""
     earlier: list[str] = []
     models: list[type[BaseModel]] = []
@@ -36,7 +33,7 @@ def faults_of(plan: "Plan") -> Iterator[str]:
         yield from _reference_faults(f"outcome.{name}", references(text), earlier)
 
 
-def _stage_faults(place: str, step: "Step", entry: "StageEntry", models: list[type[BaseModel]]) -> Iterator[str]:
+def _stage_faults(place: str, step: Step, entry: StageEntry, models: list[type[BaseModel]]) -> Iterator[str]:
     if not from_project(entry.script).is_file():
         yield f"{place}: {entry.script} does not exist"
     try:

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 from MLOps.errors import PlatformError, SettingsError
 from pipelines.orchestration.chain_run import ChainRun, reports_folder
-from pipelines.orchestration.plan import Plan, Step, load_plan
+from pipelines.orchestration.load_plan import load_plan
+from pipelines.orchestration.plan import Plan, Step
 from pipelines.orchestration.stage_process import StageFailedError
 from pipelines.orchestration.summary import as_text, summarize
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.orchestration.plan import Plan, load_plan
+from pipelines.orchestration.load_plan import load_plan
+from pipelines.orchestration.plan import Plan
 
 
 @pytest.fixture(scope="module", autouse=True)

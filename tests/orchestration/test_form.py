@@ -9,7 +9,8 @@ from MLOps.settings.compose import compose_settings
 from MLOps.settings.training import TrainRlAgentSettings
 from pipelines.orchestration.chain_run import override_text, reports_folder
 from pipelines.orchestration.form import form_fields, overrides_of
-from pipelines.orchestration.plan import Plan, load_plan
+from pipelines.orchestration.load_plan import load_plan
+from pipelines.orchestration.plan import Plan
 
 
 @pytest.fixture(scope="module")

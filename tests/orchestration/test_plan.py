@@ -8,7 +8,7 @@ import pytest
 
 from MLOps.errors import SettingsError
 from MLOps.settings.project import project_root
-from pipelines.orchestration.plan import load_plan
+from pipelines.orchestration.load_plan import load_plan
 
 PLANS = sorted(
     path.stem for path in (project_root() / "config" / "orchestration").glob("*.yaml") if path.stem != "stages"

@@ -11,7 +11,7 @@ import pytest
 from MLOps.errors import DataError
 from pipelines.orchestration import run_strategy, summary
 from pipelines.orchestration.chain_record import newest_chain, read_chain
-from pipelines.orchestration.plan import load_plan
+from pipelines.orchestration.load_plan import load_plan
 from pipelines.orchestration.summary import as_text, summarize
 
 WriteStage = Callable[[str, str], Path]
