@@ -1,18 +1,22 @@
-"""FinRL's standard technical indicators as array code over (sessions, tickers).
+"""FinRL's standard technical indicators over all tickers at once, for a history or one more session.
 
 Equal to stockstats 0.6.10, which FinRL uses, wherever enough of the past is known. stockstats also
 answers before that, from a window that is not full yet or with an invented constant (rsi 50, cci 0);
 here those rows are NaN, and the chain drops them. Row t uses rows up to t only, each ticker by itself.
+
+A history is the same advance as a session, with more rows: both give the same bits.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from MLOps.errors import SettingsError
+from MLOps.errors import DataError, SettingsError
+from MLOps.market import indicator_kernels as kernels
+from MLOps.market.engine_state import StateArray, copied, load_into, session_rows
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,125 +30,285 @@ class PriceArrays:
     close: FloatArray
 
 
+class Indicator(Protocol):
+    """A formula that goes on from a state, so that the next session costs the same after any history.
+
+    Attributes
+    ----------
+    warm_up : int
+        First sessions for which the value is not known.
+    needs_high_low : bool
+        Whether it reads high and low.
+    """
+
+    @property
+    def warm_up(self) -> int: ...
+
+    @property
+    def needs_high_low(self) -> bool: ...
+
+    def start(self, tickers: int) -> FloatArray:
+        """(rows, N) float64 the state before the first session: past prices NaN, averages and weights 0."""
+
+    def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
+        """(T, N) float64 the values of the next T sessions; `state` is updated."""
+
+
 @dataclass(frozen=True)
-class Indicator:
-    """A formula, the number of first rows for which it is not known, and whether it reads high and low."""
-
-    compute: Callable[[PriceArrays], FloatArray]
-    warm_up: int
-    needs_high_low: bool = False
-
-
-def macd(close: FloatArray, fast: int = 12, slow: int = 26) -> FloatArray:
+class Macd:
     """Moving average convergence divergence: the fast minus the slow exponential average, in price units.
 
     ``EMA_t = sum_i (1-a)^i x_{t-i} / sum_i (1-a)^i`` with ``a = 2 / (span + 1)``, over all of the
     past. Known from row ``slow - 1`` on. Source: Appel, Technical Analysis (2005).
     """
-    frame = pd.DataFrame(close)
-    return _array(frame.ewm(span=fast, adjust=True).mean() - frame.ewm(span=slow, adjust=True).mean())
+
+    fast: int = 12
+    slow: int = 26
+    needs_high_low: bool = False
+
+    @property
+    def warm_up(self) -> int:
+        return self.slow - 1
+
+    def start(self, tickers: int) -> FloatArray:
+        return _start(0, 4, tickers)
+
+    def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
+        values = np.empty_like(prices.close)
+        kernels.macd(state, 2.0 / (self.fast + 1), 2.0 / (self.slow + 1), prices.close, values)
+        return values
 
 
-def bollinger_band(close: FloatArray, width: float, window: int = 20) -> FloatArray:
+@dataclass(frozen=True)
+class BollingerBand:
     """A Bollinger band: moving average plus `width` sample standard deviations (divisor window - 1).
 
     `width` is 2 for the upper and -2 for the lower band. Known from row ``window - 1`` on. Source:
     Bollinger on Bollinger Bands (2001); stockstats' choice of divisor.
     """
-    rolling = pd.DataFrame(close).rolling(window)
-    return _array(rolling.mean() + width * rolling.std())
+
+    width: float
+    window: int = 20
+    needs_high_low: bool = False
+
+    @property
+    def warm_up(self) -> int:
+        return self.window - 1
+
+    def start(self, tickers: int) -> FloatArray:
+        return _start(self.window - 1, 0, tickers)
+
+    def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
+        values = np.empty_like(prices.close)
+        kernels.bollinger_band(_with_past(state, prices.close), self.width, values)
+        return values
 
 
-def rsi(close: FloatArray, window: int) -> FloatArray:
+@dataclass(frozen=True)
+class Rsi:
     """Relative strength index, 0 to 100: share of the gains in all movement.
 
     ``100 * S(gain) / (S(gain) + S(loss))`` with Wilder's smoothing S (``a = 1 / window``); 50 where
     the price never moved. Known from row `window` on, when `window` changes are known. Source:
     Wilder, New Concepts in Technical Trading Systems (1978).
     """
-    change = np.diff(close, axis=0, prepend=close[:1])
-    gain, loss = _wilder(np.maximum(change, 0.0), window), _wilder(np.maximum(-change, 0.0), window)
-    return 100.0 * _ratio(gain, gain + loss, otherwise=0.5)
+
+    window: int
+    needs_high_low: bool = False
+
+    @property
+    def warm_up(self) -> int:
+        return self.window
+
+    def start(self, tickers: int) -> FloatArray:
+        return _start(1, 3, tickers)
+
+    def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
+        values = np.empty_like(prices.close)
+        kernels.rsi(state, 1.0 / self.window, prices.close, values)
+        return values
 
 
-def cci(prices: PriceArrays, window: int) -> FloatArray:
+@dataclass(frozen=True)
+class Cci:
     """Commodity channel index: distance of the typical price from its average in mean deviations.
 
     ``(p - SMA(p)) / (0.015 * MAD(p))`` with ``p = (high + low + close) / 3``; MAD is the mean
     absolute distance of the window's prices from the window's mean. 0 where p did not move in the
-    window. Known from row ``window - 1`` on. Source: Lambert, Commodities (October 1980).
+    window, NaN where the window holds an unknown price. Known from row ``window - 1`` on. Source:
+    Lambert, Commodities (October 1980).
     """
-    typical = (prices.high + prices.low + prices.close) / 3.0
-    rolling = pd.DataFrame(typical).rolling(window)
-    mean = _array(rolling.mean())
-    deviation = np.full_like(typical, np.nan)
-    deviation[window - 1 :] = 0.0
-    last = len(typical)
-    for lag in range(window):  # a few passes over (T, N) instead of a copy of every window
-        deviation[window - 1 :] += np.abs(typical[window - 1 - lag : last - lag] - mean[window - 1 :]) / window
-    has_moved = _array(rolling.max()) > _array(rolling.min())
-    return _ratio(typical - mean, np.where(has_moved, 0.015 * deviation, 0.0), otherwise=0.0)
+
+    window: int
+    needs_high_low: bool = True
+
+    @property
+    def warm_up(self) -> int:
+        return self.window - 1
+
+    def start(self, tickers: int) -> FloatArray:
+        return _start(self.window - 1, 0, tickers)
+
+    def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
+        typical = (prices.high + prices.low + prices.close) / 3.0
+        values = np.empty_like(typical)
+        kernels.cci(_with_past(state, typical), values)
+        return values
 
 
-def dx(prices: PriceArrays, window: int) -> FloatArray:
+@dataclass(frozen=True)
+class Dx:
     """Directional movement index, 0 to 100: how one-sided the daily highs and lows move.
 
     ``100 * |S(+DM) - S(-DM)| / (S(+DM) + S(-DM))`` with Wilder's smoothing S. The true range, by
-    which +DI and -DI are scaled, cancels. 0 where neither high nor low moved out. Known from row
-    `window` on. Source: Wilder, New Concepts in Technical Trading Systems (1978).
+    which +DI and -DI are scaled, cancels. 0 where neither high nor low moved out, NaN at a session
+    whose high or low is unknown. Known from row `window` on. Source: Wilder, New Concepts in
+    Technical Trading Systems (1978).
     """
-    up = np.diff(prices.high, axis=0, prepend=prices.high[:1])
-    down = -np.diff(prices.low, axis=0, prepend=prices.low[:1])
-    plus = _wilder(np.where((up > 0) & (up > down), up, 0.0), window)
-    minus = _wilder(np.where((down > 0) & (down > up), down, 0.0), window)
-    return 100.0 * _ratio(np.abs(plus - minus), plus + minus, otherwise=0.0)
+
+    window: int
+    needs_high_low: bool = True
+
+    @property
+    def warm_up(self) -> int:
+        return self.window
+
+    def start(self, tickers: int) -> FloatArray:
+        return _start(2, 3, tickers)
+
+    def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
+        values = np.empty_like(prices.high)
+        kernels.dx(state, 1.0 / self.window, prices.high, prices.low, values)
+        return values
 
 
-def simple_moving_average(close: FloatArray, window: int) -> FloatArray:
+@dataclass(frozen=True)
+class SimpleMovingAverage:
     """Mean of the last `window` closes, in price units; known from row ``window - 1`` on."""
-    return _array(pd.DataFrame(close).rolling(window).mean())
+
+    window: int
+    needs_high_low: bool = False
+
+    @property
+    def warm_up(self) -> int:
+        return self.window - 1
+
+    def start(self, tickers: int) -> FloatArray:
+        return _start(self.window - 1, 0, tickers)
+
+    def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
+        values = np.empty_like(prices.close)
+        kernels.simple_moving_average(_with_past(state, prices.close), values)
+        return values
 
 
 INDICATORS: dict[str, Indicator] = {
-    "macd": Indicator(lambda prices: macd(prices.close), warm_up=25),
-    "boll_ub": Indicator(lambda prices: bollinger_band(prices.close, 2.0), warm_up=19),
-    "boll_lb": Indicator(lambda prices: bollinger_band(prices.close, -2.0), warm_up=19),
-    "rsi_30": Indicator(lambda prices: rsi(prices.close, 30), warm_up=30),
-    "cci_30": Indicator(lambda prices: cci(prices, 30), warm_up=29, needs_high_low=True),
-    "dx_30": Indicator(lambda prices: dx(prices, 30), warm_up=30, needs_high_low=True),
-    "close_30_sma": Indicator(lambda prices: simple_moving_average(prices.close, 30), warm_up=29),
-    "close_60_sma": Indicator(lambda prices: simple_moving_average(prices.close, 60), warm_up=59),
+    "macd": Macd(),
+    "boll_ub": BollingerBand(2.0),
+    "boll_lb": BollingerBand(-2.0),
+    "rsi_30": Rsi(30),
+    "cci_30": Cci(30),
+    "dx_30": Dx(30),
+    "close_30_sma": SimpleMovingAverage(30),
+    "close_60_sma": SimpleMovingAverage(60),
 }
 """Every indicator by FinRL's name for it."""
 
 
 def compute_indicators(names: Sequence[str], prices: PriceArrays) -> dict[str, FloatArray]:
-    """The named indicators, each (T, N) float64, NaN in its warm-up rows.
+    """The named indicators over a history, each (T, N) float64, NaN in its warm-up rows.
 
     Raises
     ------
     SettingsError
         If a name is unknown.
     """
-    if unknown := [name for name in names if name not in INDICATORS]:
-        raise SettingsError(
-            f"unknown indicator {', '.join(unknown)}", ", ".join(INDICATORS), "the setting `indicators`"
-        )
-    values = {name: INDICATORS[name].compute(prices) for name in names}
-    for name, array in values.items():
-        array[: INDICATORS[name].warm_up] = np.nan
-    return values
+    return IndicatorEngine(names, prices.close.shape[1]).advance(prices)
 
 
-def _wilder(values: FloatArray, window: int) -> FloatArray:
-    """Wilder's smoothing: the exponential average with ``a = 1 / window``."""
-    return _array(pd.DataFrame(values).ewm(alpha=1.0 / window, adjust=True).mean())
+class IndicatorEngine:
+    """The named indicators of N tickers, session by session; memory and time a session are bounded.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of `INDICATORS`.
+    tickers : int
+        N.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown.
+    """
+
+    def __init__(self, names: Sequence[str], tickers: int) -> None:
+        if unknown := [name for name in names if name not in INDICATORS]:
+            raise SettingsError(
+                f"unknown indicator {', '.join(unknown)}", ", ".join(INDICATORS), "the setting `indicators`"
+            )
+        self._tickers = tickers
+        self._sessions = np.zeros((), dtype=np.int64)
+        self._states = {name: INDICATORS[name].start(tickers) for name in names}
+
+    def update(self, high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
+        """(len(names), N) float64 the values at the next session's close, from its (N,) prices.
+
+        Raises
+        ------
+        DataError
+            If the prices are not those of N tickers.
+        """
+        values = self.advance(PriceArrays(high[None], low[None], close[None]))
+        return np.concatenate([np.empty((0, self._tickers)), *values.values()])
+
+    def advance(self, prices: PriceArrays) -> dict[str, FloatArray]:
+        """Each indicator, (T, N) float64, over the next T sessions; NaN in its warm-up rows.
+
+        Raises
+        ------
+        DataError
+            If the prices are not those of N tickers, or high, low and close not of the same sessions.
+        """
+        rows = self._checked(prices)
+        values = {name: INDICATORS[name].advance(state, rows) for name, state in self._states.items()}
+        for name, array in values.items():
+            array[: max(INDICATORS[name].warm_up - int(self._sessions), 0)] = np.nan
+        self._sessions += len(rows.close)
+        return values
+
+    def state(self) -> dict[str, StateArray]:
+        """What `restore` needs to go on from here: copies, plain arrays by name."""
+        return copied(self._arrays())
+
+    def restore(self, state: Mapping[str, StateArray]) -> None:
+        """Go on from where `state` was taken.
+
+        Raises
+        ------
+        DataError
+            If it is of other indicators or of another number of tickers; nothing has changed then.
+        """
+        load_into(self._arrays(), state)
+
+    def _checked(self, prices: PriceArrays) -> PriceArrays:
+        high, low, close = (session_rows(array, self._tickers) for array in (prices.high, prices.low, prices.close))
+        if not len(high) == len(low) == len(close):
+            given = f"high, low and close of {len(high)}, {len(low)} and {len(close)} sessions"
+            raise DataError(given, "the same sessions in each", "the bars")
+        return PriceArrays(high, low, close)
+
+    def _arrays(self) -> dict[str, StateArray]:
+        return {"sessions": self._sessions} | self._states
 
 
-def _ratio(numerator: FloatArray, denominator: FloatArray, otherwise: float) -> FloatArray:
-    """The quotient, and `otherwise` where the denominator is 0."""
-    return np.divide(numerator, denominator, out=np.full_like(numerator, otherwise), where=denominator != 0)
+def _start(prices: int, sums: int, tickers: int) -> FloatArray:
+    """A state before the first session: rows of prices, not known yet, and rows of weights and averages."""
+    return np.concatenate((np.full((prices, tickers), np.nan), np.zeros((sums, tickers))))
 
 
-def _array(frame: pd.DataFrame) -> FloatArray:
-    return frame.to_numpy(dtype=np.float64)
+def _with_past(past: FloatArray, values: FloatArray) -> FloatArray:
+    """`values` after the rows that were remembered; the newest rows are remembered in their place."""
+    extended = np.concatenate((past, values))
+    past[:] = extended[len(values) :]
+    return extended

@@ -5,12 +5,22 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from MLOps.errors import SettingsError
-from MLOps.market.indicators import INDICATORS, PriceArrays, compute_indicators, dx, macd, rsi
+from MLOps.market.indicators import (
+    INDICATORS,
+    BollingerBand,
+    Cci,
+    Dx,
+    Indicator,
+    Macd,
+    PriceArrays,
+    Rsi,
+    compute_indicators,
+)
 from MLOps.settings.features import IndicatorName
 
 NAMES = tuple(INDICATORS)
@@ -109,14 +119,31 @@ def _parts(prices: PriceArrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return prices.high, prices.low, prices.close
 
 
+def of_closes(indicator: Indicator, *closes: float) -> np.ndarray:
+    """(T, 1) an indicator of one ticker of which only the closes matter."""
+    close = np.array(closes)[:, None]
+    return indicator.advance(indicator.start(1), PriceArrays(close, close, close))
+
+
 def test_golden_macd() -> None:
     """Two prices, spans 1 and 3: the slow average weighs them 1 and 1/2."""
-    np.testing.assert_allclose(macd(np.array([[3.0], [6.0]]), fast=1, slow=3)[1], 6.0 - (6 + 3 * 0.5) / 1.5)
+    np.testing.assert_allclose(of_closes(Macd(fast=1, slow=3), 3.0, 6.0)[1], 6.0 - (6 + 3 * 0.5) / 1.5)
+
+
+def test_golden_bollinger_band() -> None:
+    """Prices 1, 2, 3 and then 2, 3, 7: means 2 and 4, sample deviations 1 and sqrt(7)."""
+    upper = of_closes(BollingerBand(width=2.0, window=3), 1.0, 2.0, 3.0, 7.0)
+    np.testing.assert_allclose(upper[:, 0], [np.nan, np.nan, 4.0, 4 + 2 * 7**0.5])
 
 
 def test_golden_rsi() -> None:
     """Changes +2, -1 with a = 1/2: gain (0 + 2/2) against loss (1 + 0)."""
-    np.testing.assert_allclose(rsi(np.array([[10.0], [12.0], [11.0]]), 2)[2], 50.0)
+    np.testing.assert_allclose(of_closes(Rsi(2), 10.0, 12.0, 11.0)[2], 50.0)
+
+
+def test_golden_cci() -> None:
+    """Prices 1, 2, 6: mean 3, mean deviation (2 + 1 + 3) / 3 = 2, so the last is 3 / 0.03 away."""
+    np.testing.assert_allclose(of_closes(Cci(3), 1.0, 2.0, 6.0)[2], 100.0)
 
 
 def test_golden_dx() -> None:
@@ -124,16 +151,19 @@ def test_golden_dx() -> None:
     prices = PriceArrays(
         high=np.array([[10.0], [13.0], [13.0]]), low=np.array([[8.0], [8.0], [7.0]]), close=np.full((3, 1), 9.0)
     )
-    np.testing.assert_allclose(dx(prices, 2)[2], 20.0)
+    np.testing.assert_allclose(Dx(2).advance(Dx(2).start(1), prices)[2], 20.0)
 
 
-def test_a_price_that_never_moves_is_neutral() -> None:
-    flat = PriceArrays(*(np.full((80, 1), 0.1),) * 3)
-    last = {name: values[-1, 0] for name, values in compute_indicators(NAMES, flat).items()}
+@pytest.mark.parametrize("price", [0.1, 1e-7, 123456789.123])
+def test_a_price_that_never_moves_is_exactly_neutral(price: float) -> None:
+    flat = PriceArrays(*(np.full((80, 1), price),) * 3)
     neutral = {"macd": 0.0, "rsi_30": 50.0, "cci_30": 0.0, "dx_30": 0.0}
-    assert last == pytest.approx({name: neutral.get(name, 0.1) for name in NAMES}, abs=1e-12)
+    for name, values in compute_indicators(NAMES, flat).items():
+        known = values[INDICATORS[name].warm_up :]
+        assert (known == neutral.get(name, price)).all(), name
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, (64, 2), elements=st.floats(0.01, 1e6)))
 def test_bounded_and_finite_on_any_prices(close: np.ndarray) -> None:
     values = compute_indicators(NAMES, PriceArrays(close * 1.01, close * 0.99, close))
@@ -142,6 +172,99 @@ def test_bounded_and_finite_on_any_prices(close: np.ndarray) -> None:
     for name in ("rsi_30", "dx_30"):
         assert ((values[name][30:] >= 0) & (values[name][30:] <= 100)).all(), name
     assert (values["boll_ub"][19:] >= values["boll_lb"][19:]).all()
+
+
+@st.composite
+def eventful_markets(draw: st.DrawFn) -> PriceArrays:
+    """One ticker that walks, stands still, trends and perhaps leaps, at prices from a millionth to a billion."""
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    steps = {
+        "walk": lambda count: generator.normal(0, 0.02, count),
+        "stand still": np.zeros,
+        "rise": lambda count: np.full(count, 0.01),
+        "fall": lambda count: np.full(count, -0.01),
+    }
+    stretches = draw(st.lists(st.tuples(st.sampled_from(sorted(steps)), st.integers(1, 90)), min_size=2, max_size=5))
+    step = np.concatenate([np.zeros(1), *(steps[kind](count) for kind, count in stretches)])
+    close = draw(st.sampled_from([1e-6, 1.0, 1e9])) * np.exp(np.cumsum(step))
+    above, below = np.where(step == 0, 0, np.abs(generator.normal(0, 0.01, (2, step.size))))
+    if draw(st.booleans()):
+        close[draw(st.integers(0, close.size - 1))] *= draw(st.sampled_from([1e6, 1e-6]))
+    return PriceArrays(*(a[:, None] for a in (close * (1 + above), close * (1 - below), close)))
+
+
+def by_definition(prices: PriceArrays) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Every indicator in extended precision, and the (T, N) price level in which rounding is to be measured."""
+    high, low, close = (array.astype(np.longdouble) for array in _parts(prices))
+    up, down = np.diff(high, axis=0, prepend=high[:1]), -np.diff(low, axis=0, prepend=low[:1])
+    change = np.diff(close, axis=0, prepend=close[:1])
+    gain, loss = smoothed(np.maximum(change, 0), 1 / 30), smoothed(np.maximum(-change, 0), 1 / 30)
+    plus = smoothed(np.where((up > down) & (up > 0), up, 0), 1 / 30)
+    minus = smoothed(np.where((down > up) & (down > 0), down, 0), 1 / 30)
+    typical = windows((high + low + close) / 3, 30)
+    mean, slow = typical.mean(axis=2), smoothed(close, 2 / 27)
+    has_moved = typical.max(axis=2) > typical.min(axis=2)  # else the mean's rounding would be taken for movement
+    deviation = has_moved * np.abs(typical - mean[:, :, None]).mean(axis=2)
+    band, width = windows(close, 20).mean(axis=2), 2 * windows(close, 20).std(axis=2, ddof=1)
+    values = {
+        "macd": smoothed(close, 2 / 13) - slow,
+        "boll_ub": band + width,
+        "boll_lb": band - width,
+        "rsi_30": 100 * quotient(gain, gain + loss, 0.5),
+        "cci_30": quotient(typical[:, :, -1] - mean, 0.015 * deviation, 0.0),
+        "dx_30": 100 * quotient(np.abs(plus - minus), plus + minus, 0.0),
+        "close_30_sma": windows(close, 30).mean(axis=2),
+        "close_60_sma": windows(close, 60).mean(axis=2),
+    }
+    return values, np.maximum(slow, windows(close, 20).max(axis=2))
+
+
+def smoothed(values: np.ndarray, newest: float) -> np.ndarray:
+    weight, total, averages = 0.0, 0.0, []
+    for value in values:
+        weight, total = 1 + (1 - newest) * weight, value + (1 - newest) * total
+        averages.append(total / weight)
+    return np.array(averages)
+
+
+def windows(values: np.ndarray, size: int) -> np.ndarray:
+    """(T, N, size) each row's window, NaN before the first row."""
+    padded = np.concatenate((np.full((size - 1, values.shape[1]), np.nan), values))
+    return np.lib.stride_tricks.sliding_window_view(padded, size, axis=0)
+
+
+def quotient(numerator: np.ndarray, denominator: np.ndarray, otherwise: float) -> np.ndarray:
+    return np.divide(numerator, denominator, out=np.full_like(numerator, otherwise), where=denominator != 0)
+
+
+def assert_equal_after_warm_up(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], level: np.ndarray) -> None:
+    """Equal to 1e-9; a difference of two prices, which may come near 0, to 1e-12 of these."""
+    for name, values in theirs.items():
+        known = slice(INDICATORS[name].warm_up, None)
+        rounding = 1e-12 * level[known] if name in ("macd", "boll_ub", "boll_lb") else 1e-9
+        off = np.abs(ours[name][known] - values[known])
+        assert (off <= 1e-9 * np.abs(values[known]) + rounding).all(), f"{name}: {off.max()}"
+
+
+@settings(deadline=None, max_examples=50)
+@given(eventful_markets())
+def test_equal_to_the_definition_on_eventful_markets(prices: PriceArrays) -> None:
+    assert_equal_after_warm_up(compute_indicators(NAMES, prices), *by_definition(prices))
+
+
+@settings(deadline=None, max_examples=50)
+@given(eventful_markets())
+def test_equal_to_stockstats_on_eventful_markets(prices: PriceArrays) -> None:
+    """But for the bands, in which pandas' running deviation keeps a spike's rounding errors, and 0 / 0 in dx."""
+    theirs = by_stockstats(prices, 0).drop(columns=["boll_ub", "boll_lb"]).fillna({"dx_30": 0.0})
+    columns = {name: column.to_numpy()[:, None] for name, column in theirs.items()}
+    assert_equal_after_warm_up(compute_indicators(NAMES, prices), columns, by_definition(prices)[1])
+
+
+def test_ten_thousand_sessions_leave_no_trace() -> None:
+    prices = price_arrays(sessions=10_000, tickers=2)
+    prices.close[5_000] *= 1e6
+    assert_equal_after_warm_up(compute_indicators(NAMES, prices), *by_definition(prices))
 
 
 def test_settings_know_every_indicator() -> None:

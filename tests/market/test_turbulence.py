@@ -1,10 +1,15 @@
 """Equal to FinRL where that is right, NaN where FinRL invents zeros, blind to the future."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.distance import mahalanobis
 
+from MLOps.errors import DataError
 from MLOps.market.turbulence import turbulence, warm_up_rows
 
 
@@ -54,10 +59,15 @@ def test_cutting_the_future_off_changes_nothing(known: int) -> None:
     np.testing.assert_array_equal(turbulence(close[:known], window=30), turbulence(close, window=30)[:known])
 
 
-def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = turbulence(closes(), window=30)
-    monkeypatch.setattr("MLOps.market.turbulence._BLOCK", 7)
-    np.testing.assert_array_equal(turbulence(closes(), window=30), whole)
+def directly(close: np.ndarray, window: int, sessions: Iterable[int]) -> list[float]:
+    """The formula as it stands, each session by itself."""
+    returns, distances = close[1:] / close[:-1] - 1, []
+    for t in sessions:
+        past, today = returns[t - 1 - window : t - 1], returns[t - 1]
+        distance = today - past.mean(axis=0)
+        covariance = np.atleast_2d(np.cov(past.T))
+        distances.append(distance @ np.linalg.pinv(covariance, hermitian=True) @ distance)
+    return distances
 
 
 def test_twin_tickers_count_once() -> None:
@@ -66,6 +76,62 @@ def test_twin_tickers_count_once() -> None:
     np.testing.assert_allclose(
         turbulence(np.c_[close, close], window=30)[31:], turbulence(close, window=30)[31:], rtol=1e-6
     )
+
+
+def test_a_ticker_that_stands_still_adds_nothing() -> None:
+    close = closes()
+    still = np.full(len(close), 7.0)
+    np.testing.assert_allclose(turbulence(np.c_[still, close], 30)[31:], turbulence(close, 30)[31:], rtol=1e-9)
+
+
+def test_a_market_that_stands_still_has_no_turbulence() -> None:
+    assert (turbulence(np.full((50, 3), 7.0), window=30)[31:] == 0).all()
+
+
+def test_more_tickers_than_sessions_in_the_window() -> None:
+    close = closes(sessions=60, tickers=40)
+    np.testing.assert_allclose(turbulence(close, 20)[21:], directly(close, 20, range(21, 60)), rtol=1e-9)
+
+
+def test_a_ticker_that_grows_by_the_same_every_session() -> None:
+    """Its mean is ten thousand times what its returns vary by, where running sums of squares lose every digit."""
+    generator = np.random.default_rng(8)
+    growing = np.cumprod(1.01 + 1e-6 * generator.normal(size=300))
+    close = np.c_[growing, closes()]
+    np.testing.assert_allclose(turbulence(close, 30)[31:], directly(close, 30, range(31, 300)), rtol=1e-6)
+
+
+def test_a_leap_leaves_no_trace_after_the_window() -> None:
+    close = closes(sessions=400)
+    leap = close.copy()
+    leap[150, 1] *= 1e6
+    after = slice(150 + 30 + 3, None)
+    np.testing.assert_allclose(turbulence(leap, 30)[after], turbulence(close, 30)[after], rtol=1e-12)
+    assert turbulence(leap, 30)[150] > 1e12
+
+
+def test_ten_thousand_sessions_leave_no_trace() -> None:
+    close = closes(sessions=10_000)
+    sessions = range(31, 10_000, 97)
+    np.testing.assert_allclose(turbulence(close, 30)[sessions], directly(close, 30, sessions), rtol=1e-9)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 6), st.integers(20, 40))
+@settings(deadline=None, max_examples=30)
+def test_equal_to_the_formula_at_every_session(seed: int, tickers: int, window: int) -> None:
+    close = closes(sessions=window + 60, tickers=tickers, seed=seed)
+    first = warm_up_rows(window)
+    values = turbulence(close, window)
+    assert np.isnan(values[:first]).all()
+    np.testing.assert_allclose(values[first:], directly(close, window, range(first, len(close))), rtol=1e-9)
+
+
+@pytest.mark.parametrize("price", [np.nan, np.inf, 0.0, -1.0])
+def test_refuses_an_unknown_price(price: float) -> None:
+    close = closes()
+    close[40, 1] = price
+    with pytest.raises(DataError, match="a close that is NaN, infinite or not positive"):
+        turbulence(close, window=30)
 
 
 def test_too_few_sessions_give_no_value() -> None:
