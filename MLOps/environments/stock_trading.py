@@ -1,29 +1,90 @@
-"""The environment that agents learn in: normalised observations of a stock-trading account."""
+"""The environment that agents learn in: many stock-trading accounts over one market, stepped in one call.
 
-from typing import Any, Protocol
+An account begins with cash (and shares), trades N tickers at each close, and gets the change of its wealth
+as reward. The trading rule is MLOps/market/accounting.py, the step MLOps/environments/stock_trading_kernel.py.
+Gymnasium and Stable-Baselines3 see it through the faces beside this file.
 
-import gymnasium
+FinRL's ``StockTradingEnv`` does the same with these faults, which ``finrl_compatible=true`` copies:
+
+- its first indicator doubles as a flag: a ticker whose value equals 1 is not traded that day;
+- it ends with a step that trades nothing and pays the last reward again, so that the rewards of an episode
+  do not sum to the profit;
+- the first session of an episode is never turbulent;
+- rounding may leave the cash a hair below zero, and each later buy of that close then sells a share, held or not.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
 import numpy as np
 import numpy.typing as npt
 
-from MLOps.errors import DataError
+from MLOps.environments.stock_trading_arrays import (
+    baskets_of,
+    empty_accounts,
+    market_arrays,
+    rules_of,
+    windows_of,
+)
+from MLOps.environments.stock_trading_kernel import Accounts, begin_episodes, step_accounts
+from MLOps.errors import ModelError
 from MLOps.inference.model_folder import Normalisation
-from MLOps.inference.observation import Normaliser
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.environment import EnvironmentSettings
 
 FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 
-class Engine(Protocol):
-    """What steps the market; FinRL's is in MLOps/vendors/finrl.py."""
+class Step(NamedTuple):
+    """What one step of E accounts gives.
 
-    def reset(self) -> FloatArray:
-        """Begin at the first close; gives the raw observation (D,)."""
+    Attributes
+    ----------
+    observations : (E, D) float32 (float64 if not normalised)
+        After the step; of an account whose episode has ended, the first of its next episode.
+    rewards : (E,) float64
+    is_last : (E,) bool
+        Whether the episode has ended.
+    is_cut : (E,) bool
+        Whether it was ended by the limit of its length alone, the window going on.
+    ended : (K,) int64
+        The accounts whose episode has ended, ascending.
+    last_observations : (K, D)
+        Their last observations.
+    episode_rewards : (K,) float64
+        Sums of their rewards.
+    episode_steps : (K,) int64
+        Lengths of their episodes.
+    """
 
-    def step(self, action: Float32Array) -> tuple[FloatArray, float, bool]:
-        """Trade on an action (N,) and go to the next close; raw observation, reward, whether it is the last."""
+    observations: npt.NDArray[Any]
+    rewards: FloatArray
+    is_last: BoolArray
+    is_cut: BoolArray
+    ended: IntArray
+    last_observations: npt.NDArray[Any]
+    episode_rewards: FloatArray
+    episode_steps: IntArray
+
+
+class TradingBatch(Protocol):
+    """Many accounts, stepped together; an account whose episode ends begins the next one in the same step."""
+
+    n_envs: int
+    tickers: int
+    observation_size: int
+    observation_limit: float
+
+    def reset(self) -> npt.NDArray[Any]:
+        """Begin an episode in every account; observations (E, D)."""
+
+    def step(self, actions: Float32Array) -> Step:
+        """Trade on actions (E, N) in [-1, 1] and go to the next close."""
+
+    def seed(self, seed: int) -> None:
+        """Seed the draws of random starts."""
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain values."""
@@ -32,84 +93,155 @@ class Engine(Protocol):
         """Go back to where `state` was taken."""
 
 
-class StockTradingEnvironment(gymnasium.Env[Float32Array, Float32Array]):
-    """A gymnasium environment over an engine.
-
-    An episode is one pass over the window's T closes: T - 1 steps. The last one is marked with
-    ``info["episode"]``, its summed reward and length, in the form that Stable-Baselines3 reads.
-
-    Parameters
-    ----------
-    engine : Engine
-        Steps the market.
-    tickers : int
-        N, the length of an action.
-    normalisation : Normalisation
-        Applied to every observation; fixed.
-    """
-
-    def __init__(self, engine: Engine, tickers: int, normalisation: Normalisation) -> None:
-        self._engine = engine
-        self._normalise = Normaliser(normalisation)
-        self._reward, self._length = 0.0, 0
-        size, limit = len(normalisation.mean), normalisation.limit
-        self.observation_space = gymnasium.spaces.Box(-limit, limit, (size,), np.float32)
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (tickers,), np.float32)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Float32Array, dict[str, Any]]:
-        """Begin an episode at the first close."""
-        super().reset(seed=seed, options=options)
-        self._reward, self._length = 0.0, 0
-        return self._normalise(self._engine.reset()), {}
-
-    def step(self, action: Float32Array) -> tuple[Float32Array, float, bool, bool, dict[str, Any]]:
-        """Trade on an action (N,) in [-1, 1] at this close and go to the next."""
-        observation, reward, is_last = self._engine.step(action)
-        self._reward, self._length = self._reward + reward, self._length + 1
-        info = {"episode": {"r": self._reward, "l": self._length, "t": 0.0}} if is_last else {}
-        return self._normalise(observation), reward, is_last, False, info
-
-    def state(self) -> dict[str, Any]:
-        """All that `restore` needs, as plain values, the generator of random actions among them."""
-        return {
-            "engine": self._engine.state(),
-            "reward": self._reward,
-            "length": self._length,
-            "action_generator": self.action_space.np_random.bit_generator.state,
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where `state` was taken."""
-        self._engine.restore(state["engine"])
-        self._reward, self._length = state["reward"], state["length"]
-        self.action_space.np_random.bit_generator.state = state["action_generator"]
-
-
-def make_environment(
-    panel: MarketPanel, settings: EnvironmentSettings, normalisation: Normalisation
-) -> StockTradingEnvironment:
-    """The environment over a window, by the engine that the settings name.
+class StockTradingBatch:
+    """E accounts over one market, on arrays.
 
     Parameters
     ----------
     panel : MarketPanel
-        The window that is played; its features are ``settings.feature_names``.
+        T sessions of M tickers; its features are ``settings.feature_names``. Not changed, not copied for an
+        account.
     settings : EnvironmentSettings
-        Account, costs and scales.
-    normalisation : Normalisation
-        Fitted on the training window, whichever window is played.
+        Account, costs, baskets, windows.
+    normalisation : Normalisation, optional
+        Of an observation of all M tickers, fitted on the training window. Without it observations are raw
+        and float64.
+    n_envs : int
+        E.
+    seed : int
+        Of the random starts.
 
     Raises
     ------
     DataError
-        If the window has fewer than two sessions.
+        If a window has fewer than two sessions, a ticker is unknown, or an impact is set and the volume is
+        not known.
+    SettingsError
+        If costs by ticker leave a ticker out.
     """
-    from MLOps.vendors.finrl import FinrlEngine  # the one engine so far; settings.engine chooses once there are two
 
-    if len(panel.dates) < 2:
-        raise DataError(f"a window of {len(panel.dates)} session", "at least 2", "split.minimum_train_sessions")
-    assert settings.engine == "finrl"
-    assert panel.feature_names == settings.feature_names, (panel.feature_names, settings.feature_names)
-    return StockTradingEnvironment(FinrlEngine(panel, settings), len(panel.tickers), normalisation)
+    def __init__(
+        self,
+        panel: MarketPanel,
+        settings: EnvironmentSettings,
+        normalisation: Normalisation | None,
+        n_envs: int,
+        seed: int,
+    ) -> None:
+        assert panel.feature_names == settings.feature_names, (panel.feature_names, settings.feature_names)
+        columns = baskets_of(panel, settings)
+        tickers = columns.shape[1]
+        self.n_envs, self.tickers = n_envs, tickers
+        self.observation_size = 1 + tickers * (2 + len(panel.feature_names))
+        self.observation_limit = np.inf if normalisation is None else normalisation.limit
+        self._dtype = np.float64 if normalisation is None else np.float32
+        self._market = market_arrays(panel, settings, normalisation)
+        self._rules = rules_of(panel, settings, normalisation)
+        turn = np.arange(n_envs)
+        self._accounts = empty_accounts(columns[turn % len(columns)])
+        windows = windows_of(panel, settings)
+        self._first, self._last = (windows[turn % len(windows)][:, i].copy() for i in (0, 1))
+        self._is_random, self._limit_steps = settings.random_start, settings.episode_sessions
+        self.seed(seed)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Where each account stands; views, not to be written."""
+        return self._accounts
+
+    def seed(self, seed: int) -> None:
+        """Seed the draws of random starts."""
+        self._generator = np.random.default_rng(seed)
+
+    def reset(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """Begin an episode in every account.
+
+        Parameters
+        ----------
+        out : (E, D), optional
+            Written and returned.
+
+        Returns
+        -------
+        (E, D) float32 (float64 if not normalised)
+        """
+        observations = self._new_observations() if out is None else out
+        self._begin(np.arange(self.n_envs), observations)
+        return observations
+
+    def step(self, actions: npt.NDArray[np.floating], out: npt.NDArray[Any] | None = None) -> Step:
+        """Trade on actions at each account's close and go to its next one.
+
+        Parameters
+        ----------
+        actions : (E, N) float32
+            In [-1, 1].
+        out : (E, D), optional
+            Written and returned as the observations.
+
+        Raises
+        ------
+        ModelError
+            If an action is not finite; the accounts before it have stepped.
+        """
+        observations = self._new_observations() if out is None else out
+        rewards, is_last = np.empty(self.n_envs), np.empty(self.n_envs, np.bool_)
+        ended, malformed = step_accounts(
+            self._market, self._rules, self._accounts, actions, observations, rewards, is_last
+        )
+        if malformed >= 0:
+            raise ModelError(f"action {actions[malformed].tolist()}", "finite numbers", "the policy that gave it")
+        if not ended:
+            return Step(observations, rewards, is_last, is_last, _NO_ACCOUNT, observations[:0], _NO_SUM, _NO_ACCOUNT)
+        which = np.flatnonzero(is_last)
+        last_observations, accounts = observations[which], self._accounts
+        step = Step(
+            observations,
+            rewards,
+            is_last,
+            is_last & accounts.is_cut,
+            which,
+            last_observations,
+            accounts.episode_reward[which],
+            accounts.day[which] - accounts.start[which] + int(self._rules.is_finrl),
+        )
+        self._begin(which, observations)
+        return step
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, as plain values."""
+        accounts = {name: values.tolist() for name, values in self._accounts._asdict().items()}
+        return {"accounts": accounts, "generator": self._generator.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        for name, values in self._accounts._asdict().items():
+            values[...] = state["accounts"][name]
+        self._generator.bit_generator.state = state["generator"]
+
+    def _new_observations(self) -> npt.NDArray[Any]:
+        return np.empty((self.n_envs, self.observation_size), self._dtype)
+
+    def _begin(self, which: IntArray, observations: npt.NDArray[Any]) -> None:
+        """Draw the next episodes of the accounts `which`, and begin them."""
+        first, last = self._first[which], self._last[which]
+        start = self._generator.integers(first, last) if self._is_random else first
+        end = last if self._limit_steps is None else np.minimum(start + self._limit_steps, last)
+        accounts = self._accounts
+        accounts.start[which], accounts.end[which], accounts.is_cut[which] = start, end, end < last
+        begin_episodes(self._market, self._rules, accounts, which, observations)
+
+
+_NO_ACCOUNT = np.empty(0, np.int64)
+_NO_SUM = np.empty(0)
+
+
+def make_batch(
+    panel: MarketPanel, settings: EnvironmentSettings, normalisation: Normalisation, n_envs: int, seed: int
+) -> TradingBatch:
+    """The environment over a window, by the engine that the settings name; arguments as `StockTradingBatch`."""
+    if settings.engine == "finrl":
+        from MLOps.vendors.finrl import FinrlBatch
+
+        return FinrlBatch(panel, settings, normalisation, n_envs)
+    return StockTradingBatch(panel, settings, normalisation, n_envs, seed)

@@ -1,5 +1,6 @@
 """The market as arrays over (sessions, tickers): what agents see and backtests trade on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -34,6 +35,8 @@ class MarketPanel:
     feature_names : tuple of F str
     turbulence : (T,) float64
         Squared Mahalanobis distance of the session's returns (MLOps/market/turbulence.py).
+    volume : (T, N) float64, optional
+        Shares traded in the session, >= 0; None where only closes are known.
     """
 
     dates: npt.NDArray[np.datetime64]
@@ -42,6 +45,7 @@ class MarketPanel:
     features: FloatArray
     feature_names: tuple[str, ...]
     turbulence: FloatArray
+    volume: FloatArray | None = None
 
     def __post_init__(self) -> None:
         sessions, names = (len(self.dates), len(self.tickers)), len(self.feature_names)
@@ -49,6 +53,7 @@ class MarketPanel:
         assert self.close.shape == sessions, (self.close.shape, sessions)
         assert self.features.shape == (*sessions, names), (self.features.shape, sessions, names)
         assert self.turbulence.shape == self.dates.shape, self.turbulence.shape
+        assert self.volume is None or self.volume.shape == sessions, (self.volume.shape, sessions)
 
     def window(self, start: int, stop: int) -> "MarketPanel":
         """The rows ``start <= t < stop``, as views.
@@ -66,7 +71,39 @@ class MarketPanel:
             close=self.close[start:stop],
             features=self.features[start:stop],
             turbulence=self.turbulence[start:stop],
+            volume=None if self.volume is None else self.volume[start:stop],
         )
+
+    def select(self, tickers: Sequence[str]) -> "MarketPanel":
+        """Only these tickers, as copies, in the panel's order.
+
+        Raises
+        ------
+        DataError
+            If the panel does not hold one of them.
+        """
+        columns = self.columns_of(tickers)
+        return replace(
+            self,
+            tickers=tuple(self.tickers[column] for column in columns),
+            close=self.close[:, columns],
+            features=self.features[:, columns],
+            volume=None if self.volume is None else self.volume[:, columns],
+        )
+
+    def columns_of(self, tickers: Sequence[str]) -> list[int]:
+        """Positions of these tickers among the panel's, ascending.
+
+        Raises
+        ------
+        DataError
+            If the panel does not hold one of them.
+        """
+        if unknown := sorted(set(tickers) - set(self.tickers)):
+            raise DataError(
+                f"no ticker {', '.join(unknown)} in the data", ", ".join(self.tickers), "the list of tickers"
+            )
+        return sorted(self.tickers.index(ticker) for ticker in tickers)
 
     def rows_between(self, first: date, last: date) -> slice:
         """Row positions of the sessions from `first` to `last`, both included.
@@ -135,7 +172,8 @@ def read_panel(path: Path, feature_names: tuple[str, ...], tickers: tuple[str, .
     for f, name in enumerate(feature_names):
         features[:, :, f] = _numbers(frame, name, path).reshape(shape)
     turbulence = _numbers(frame, "turbulence", path).reshape(shape)[:, 0].copy()
-    return MarketPanel(dates, names, close, features, tuple(feature_names), turbulence)
+    volume = _numbers(frame, "volume", path).reshape(shape) if "volume" in frame else None
+    return MarketPanel(dates, names, close, features, tuple(feature_names), turbulence, volume)
 
 
 def _read_frame(path: Path) -> "pd.DataFrame":

@@ -12,7 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from MLOps.environments.stock_trading import Step
+from MLOps.environments.stock_trading_arrays import initial_shares, trading_terms
 from MLOps.errors import DataError, SourceUnavailableError
+from MLOps.inference.model_folder import Normalisation
+from MLOps.inference.observation import Normaliser
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.environment import EnvironmentSettings
 
@@ -76,18 +80,82 @@ class FinrlEngine:
         self._env.data = self._env.df.loc[self._env.day, :]
 
 
+class FinrlBatch:
+    """FinRL's environment, several times over and one after the other: the reference, and slow.
+
+    Parameters
+    ----------
+    panel : MarketPanel
+        The window that is played.
+    settings : EnvironmentSettings
+        Account, costs and scales.
+    normalisation : Normalisation
+        Applied to every observation.
+    n_envs : int
+        Accounts.
+    """
+
+    def __init__(
+        self, panel: MarketPanel, settings: EnvironmentSettings, normalisation: Normalisation, n_envs: int
+    ) -> None:
+        if len(panel.dates) < 2:
+            raise DataError(f"a window of {len(panel.dates)} session", "at least 2", "split.minimum_train_sessions")
+        self.n_envs, self.tickers = n_envs, len(panel.tickers)
+        self.observation_size, self.observation_limit = len(normalisation.mean), normalisation.limit
+        self._engines = [FinrlEngine(panel, settings) for _ in range(n_envs)]
+        self._normalise = Normaliser(normalisation)
+        self._rewards, self._steps = np.zeros(n_envs), np.zeros(n_envs, np.int64)
+
+    def seed(self, seed: int) -> None:
+        """FinRL draws nothing."""
+
+    def reset(self) -> npt.NDArray[np.float32]:
+        """Begin an episode in every account; observations (E, D)."""
+        self._rewards[:], self._steps[:] = 0.0, 0
+        return self._normalise(np.stack([engine.reset() for engine in self._engines]))
+
+    def step(self, actions: npt.NDArray[np.float32]) -> Step:
+        """Trade on actions (E, N) and go to the next close."""
+        stepped = [engine.step(action) for engine, action in zip(self._engines, actions, strict=True)]
+        observations = np.stack([observation for observation, _, _ in stepped])
+        rewards = np.array([reward for _, reward, _ in stepped])
+        is_last = np.array([is_last for _, _, is_last in stepped])
+        self._rewards, self._steps = self._rewards + rewards, self._steps + 1
+        ended = np.flatnonzero(is_last)
+        finished = self._normalise(observations[ended]), self._rewards[ended], self._steps[ended]
+        for account in ended:
+            observations[account] = self._engines[account].reset()
+            self._rewards[account], self._steps[account] = 0.0, 0
+        return Step(self._normalise(observations), rewards, is_last, np.zeros_like(is_last), ended, *finished)
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, as plain values."""
+        return {
+            "engines": [engine.state() for engine in self._engines],
+            "rewards": self._rewards.tolist(),
+            "steps": self._steps.tolist(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        for engine, engine_state in zip(self._engines, state["engines"], strict=True):
+            engine.restore(engine_state)
+        self._rewards, self._steps = np.array(state["rewards"]), np.array(state["steps"], dtype=np.int64)
+
+
 def _make_env(frame: "_Frame", panel: MarketPanel, settings: EnvironmentSettings) -> "StockTradingEnv":
     from finrl.meta.env_stock_trading.env_stocktrading import StockTradingEnv
 
     tickers, indicators = len(panel.tickers), len(panel.feature_names)
+    terms = trading_terms(panel.tickers, settings)
     return StockTradingEnv(
         df=frame,
         stock_dim=tickers,
         hmax=settings.max_shares_per_order,
         initial_amount=settings.initial_amount,
-        num_stock_shares=[0] * tickers,
-        buy_cost_pct=[settings.buy_cost_fraction] * tickers,
-        sell_cost_pct=[settings.sell_cost_fraction] * tickers,
+        num_stock_shares=initial_shares(panel.tickers, settings).tolist(),
+        buy_cost_pct=terms.buy_cost.tolist(),
+        sell_cost_pct=terms.sell_cost.tolist(),
         reward_scaling=settings.reward_scaling,
         state_space=1 + tickers * (2 + indicators),
         action_space=tickers,
