@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MLOps.errors import ModelError
-from MLOps.market.accounting import FloatArray, execute
+from MLOps.market.accounting import FloatArray, execute, flat_terms
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.backtest import AccountSettings
 
@@ -79,7 +79,7 @@ def run_policy(policy: DecidesOrders, panel: MarketPanel, window: slice, account
         If the policy's orders have another shape than (N,), or are not finite.
     """
     sessions, tickers, lag = window.stop - window.start, len(panel.tickers), account.execution_lag_sessions
-    buy_cost, sell_cost = account.buy_cost_bps * _BPS, account.sell_cost_bps * _BPS
+    terms = flat_terms(tickers, account.buy_cost_bps * _BPS, account.sell_cost_bps * _BPS)
     close = panel.close[window]
     cash, shares = np.full(sessions, float(account.starting_cash)), np.zeros((sessions, tickers))
     traded, costs = np.zeros((sessions, tickers)), np.zeros(sessions)
@@ -87,11 +87,11 @@ def run_policy(policy: DecidesOrders, panel: MarketPanel, window: slice, account
     for k in range(sessions - 1):  # each close starts from the account that the one before left
         t = window.start + k
         orders = pending.popleft() if lag else _decide(policy, panel, t, cash[k], shares[k])
-        fill = execute(cash[k], shares[k], close[k], orders, buy_cost, sell_cost)
+        fill = execute(cash[k], shares[k], close[k], orders, terms)
         cash[k + 1], shares[k + 1], traded[k], costs[k] = fill.cash, fill.shares, fill.traded, fill.cost
         if lag:
             for under_way in pending:
-                fill = execute(fill.cash, fill.shares, close[k], under_way, buy_cost, sell_cost)
+                fill = execute(fill.cash, fill.shares, close[k], under_way, terms)
             pending.append(_decide(policy, panel, t, fill.cash, fill.shares))
     held, left = np.vstack([shares[1:], shares[-1:]]), np.append(cash[1:], cash[-1])
     value = held * close
