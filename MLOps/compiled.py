@@ -20,7 +20,7 @@ def compiled(function: Function) -> Function:
     old arithmetic. So the stamp that the cache compares is a digest of this file and of every file that the
     module imports compiled functions from.
     """
-    dispatcher = njit(cache=True)(function)
+    dispatcher: Any = njit(cache=True)(function)
     assert isinstance(function, FunctionType)
     digest = hashlib.sha256()
     for path in sorted(_files(function.__globals__, set())):
@@ -32,7 +32,8 @@ def compiled(function: Function) -> Function:
 
 def inlined(function: Function) -> Function:
     """A function that is compiled into its callers; it has no cache of its own."""
-    result: Function = njit(inline="always")(function)
+    dispatcher: Any = njit(inline="always")(function)
+    result: Function = dispatcher
     return result
 
 
@@ -46,7 +47,7 @@ def _files(namespace: dict[str, Any], seen: set[str]) -> set[str]:
     return seen
 
 
-def _called_from_elsewhere(namespace: dict[str, Any]) -> Iterator[FunctionType]:
+def _called_from_elsewhere(namespace: dict[str, Any]) -> Iterator[Any]:
     for value in list(namespace.values()):
         members = vars(value).values() if isinstance(value, ModuleType) and _is_ours(value) else [value]
         for member in members:

@@ -15,7 +15,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 
-def _spaces(batch: TradingBatch) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
+def _spaces(batch: TradingBatch) -> tuple[Any, Any]:
     """Spaces of one account's observation and action."""
     limit = batch.observation_limit
     return (
@@ -69,7 +69,7 @@ class StockTradingEnv(gymnasium.Env[Float32Array, Float32Array]):
         self.action_space.np_random.bit_generator.state = state["actions"]
 
 
-class StockTradingVectorEnv(VectorEnv[Float32Array, Float32Array, FloatArray]):
+class StockTradingVectorEnv(VectorEnv[Float32Array, Float32Array, npt.NDArray[Any]]):
     """Many accounts, stepped in one call; an account whose episode ends begins the next one in the same step.
 
     ``infos["final_obs"]`` then holds the last observations of those that ended, ``infos["_final_obs"]``

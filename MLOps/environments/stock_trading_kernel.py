@@ -66,7 +66,7 @@ class Rules(NamedTuple):
     buy_cost: FloatArray
     sell_cost: FloatArray
     fill: FillRule
-    max_shares: np.float32
+    max_shares: np.floating
     takes_weights: bool
     is_finrl: bool
     reward_scaling: float

@@ -269,7 +269,7 @@ def fill_orders(
 
 
 @inlined
-def _sort_key(order: float, ticker: int, is_fractional: bool) -> int:
+def _sort_key(order: float, ticker: int, is_fractional: bool) -> np.int64:
     """An integer that sorts by order, then by ticker."""
     size = order * _FRACTIONS_OF_A_SHARE if is_fractional else order
     return (np.int64(min(max(size, -_LARGEST_KEY), _LARGEST_KEY)) << _INDEX_BITS) + ticker
@@ -300,7 +300,7 @@ def _affordable(cash: float, wanted: float, unit_price: float, is_fractional: bo
     if 0.0 <= cash < unit_price:
         return 0.0
     quotient = cash / unit_price
-    whole = floor(quotient)
+    whole = float(floor(quotient))
     if whole == quotient:  # only then may the division have rounded up
         whole = cash // unit_price
     return min(wanted, whole)
@@ -322,8 +322,8 @@ def _affordable_with_impact(
             high = middle
     if rule.is_fractional:
         return low
-    whole = np.floor(high)  # the bisection may have stopped a hair below a whole number that is affordable
-    return whole if _spent(whole, price, buy_cost, volume, rule) <= cash else np.floor(low)
+    whole = float(floor(high))  # the bisection may have stopped a hair below a whole number that is affordable
+    return whole if _spent(whole, price, buy_cost, volume, rule) <= cash else float(floor(low))
 
 
 @inlined

@@ -13,7 +13,7 @@ FloatArray = NDArray[np.float64]
 
 
 @inlined
-def share_orders(action: NDArray[np.floating], max_shares: float, orders: FloatArray) -> None:
+def share_orders(action: NDArray[np.floating], max_shares: np.floating, orders: FloatArray) -> None:
     """Orders of ``action * max_shares`` shares; filling cuts them to whole shares where those are traded.
 
     Parameters
