@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -122,7 +123,9 @@ def run_with(monkeypatch: pytest.MonkeyPatch, measure: object, reports: Path) ->
     """`run_rows.run_row` of a row that measures so."""
     import run_rows
 
-    monkeypatch.setattr(run_rows.importlib, "import_module", lambda _: type("Module", (), {"ROW": row(measure)}))
+    module = ModuleType("rows.a")
+    monkeypatch.setattr(module, "ROW", row(measure), raising=False)
+    monkeypatch.setitem(sys.modules, "rows.a", module)
     return run_rows.run_row("a", reports)
 
 

@@ -31,7 +31,8 @@ def draw(records: Sequence[Record], path: Path) -> None:
         cols=len(_AXES),
         specs=[[{} if panel else None for panel in row] for row in panels],
         subplot_titles=[panel[0]["quantity"] if panel else "" for row in panels for panel in row],
-        horizontal_spacing=0.07,
+        shared_yaxes="rows",
+        horizontal_spacing=0.04,
         vertical_spacing=0.3 / len(quantities),
     )
     colours = _colours(point["who"] for point in points)

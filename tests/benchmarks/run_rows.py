@@ -16,7 +16,7 @@ from comparison import NotEqualError, Row
 from MLOps.errors import SettingsError
 from MLOps.settings.project import project_root
 
-ROWS = ("indicators_vs_finrl", "turbulence_vs_finrl")
+ROWS = ("env_step_vs_finrl", "env_step_vs_finrl_np", "indicators_vs_finrl", "turbulence_vs_finrl")
 _LOG = logging.getLogger("bench")
 
 
