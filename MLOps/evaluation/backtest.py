@@ -1,18 +1,19 @@
-"""Runs a policy over past sessions: what it would have held, paid and earned."""
+"""Runs a policy or target weights over past sessions: what would have been held, paid and earned."""
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from MLOps.errors import ModelError
-from MLOps.market.accounting import FloatArray, execute, flat_terms
+from MLOps.errors import DataError, ModelError
+from MLOps.evaluation.backtest_kernel import Exchange, Ledger, account_as_ordered, fill_close, follow_weights
+from MLOps.market.accounting import FillRule, FloatArray, TradingTerms
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.backtest import AccountSettings
 
 _BPS = 1e-4
+_ROUNDING = 1e-9  # by which weights may sum to more than 1
 
 
 class DecidesOrders(Protocol):
@@ -39,7 +40,7 @@ class Trajectory:
     bought, sold : (K,) float64
         Value of the shares bought and sold at each close, both >= 0.
     costs : (K,) float64
-        Transaction costs of each close; they lower the wealth of the next one.
+        What the fills of each close cost, slippage and impact included; they lower the wealth of the next one.
     """
 
     dates: NDArray[np.datetime64]
@@ -56,7 +57,26 @@ class Trajectory:
         return self.wealth[1:] / self.wealth[:-1] - 1
 
 
-def run_policy(policy: DecidesOrders, panel: MarketPanel, window: slice, account: AccountSettings) -> Trajectory:
+def account_terms(account: AccountSettings, tickers: int) -> TradingTerms:
+    """What trading costs the account, the same for each of N tickers."""
+    rule = FillRule(
+        slippage=account.slippage_bps * _BPS,
+        linear_impact=account.linear_impact_bps * _BPS,
+        root_impact=account.root_impact_bps * _BPS,
+        is_fractional=account.allow_fractional_shares,
+        may_overdraw=False,
+    )
+    costs = (np.full(tickers, bps * _BPS) for bps in (account.buy_cost_bps, account.sell_cost_bps))
+    return TradingTerms(*costs, rule)
+
+
+def run_policy(
+    policy: DecidesOrders,
+    panel: MarketPanel,
+    window: slice,
+    account: AccountSettings,
+    terms: TradingTerms | None = None,
+) -> Trajectory:
     """Let a policy trade from the first close of a window to the last.
 
     With an execution lag of 0, orders are decided and filled at the same close, which is what FinRL's
@@ -72,42 +92,117 @@ def run_policy(policy: DecidesOrders, panel: MarketPanel, window: slice, account
         May begin before the window: a policy may look back, never ahead.
     window : slice
         Rows that are traded, start and stop given.
+    account : AccountSettings
+        Starting cash, costs, lag.
+    terms : TradingTerms, optional
+        In place of the account's costs and fills, where they differ by ticker.
 
     Raises
     ------
     ModelError
         If the policy's orders have another shape than (N,), or are not finite.
+    DataError
+        If an impact is set and the panel has no volume.
     """
-    sessions, tickers, lag = window.stop - window.start, len(panel.tickers), account.execution_lag_sessions
-    terms = flat_terms(tickers, account.buy_cost_bps * _BPS, account.sell_cost_bps * _BPS)
-    close = panel.close[window]
-    cash, shares = np.full(sessions, float(account.starting_cash)), np.zeros((sessions, tickers))
-    traded, costs = np.zeros((sessions, tickers)), np.zeros(sessions)
-    pending = deque(np.zeros(tickers) for _ in range(lag))
-    for k in range(sessions - 1):  # each close starts from the account that the one before left
-        t = window.start + k
-        orders = pending.popleft() if lag else _decide(policy, panel, t, cash[k], shares[k])
-        fill = execute(cash[k], shares[k], close[k], orders, terms)
-        cash[k + 1], shares[k + 1], traded[k], costs[k] = fill.cash, fill.shares, fill.traded, fill.cost
-        if lag:
-            for under_way in pending:
-                fill = execute(fill.cash, fill.shares, close[k], under_way, terms)
-            pending.append(_decide(policy, panel, t, fill.cash, fill.shares))
-    held, left = np.vstack([shares[1:], shares[-1:]]), np.append(cash[1:], cash[-1])
-    value = held * close
-    return Trajectory(
-        dates=panel.dates[window],
-        wealth=cash + (shares * close).sum(axis=1),
-        shares=held,
-        weights=value / (left + value.sum(axis=1))[:, None],
-        bought=(np.maximum(traded, 0) * close).sum(axis=1),
-        sold=(np.maximum(-traded, 0) * close).sum(axis=1),
-        costs=costs,
-    )
+    exchange = _exchange(panel, window, account, terms)
+    ledger = _empty_ledger(exchange, account.starting_cash)
+    lag, shares = account.execution_lag_sessions, ledger.shares
+    for k in range(len(exchange.close) - 1):
+        if lag > 0:
+            fill_close(exchange, ledger, k, lag)
+        cash, held = ledger.cash[k + (lag > 0)], shares[k + (lag > 0)].copy()
+        if lag > 1:
+            cash = account_as_ordered(exchange, ledger, k, lag, held)
+        ledger.orders[k] = _decide(policy, panel, window.start + k, float(cash), held)
+        if lag == 0:
+            fill_close(exchange, ledger, k, lag)
+    return _trajectory(panel.dates[window], exchange, ledger)
+
+
+def run_weights(
+    weights: FloatArray,
+    panel: MarketPanel,
+    window: slice,
+    account: AccountSettings,
+    terms: TradingTerms | None = None,
+) -> Trajectory:
+    """Move to target weights at the closes of a window, in one compiled call.
+
+    The same as `run_policy` with a policy that orders what leads to the weights of its row.
+
+    Parameters
+    ----------
+    weights : (K, N) float64
+        Fractions of the wealth at each close of the window, >= 0 and summing to at most 1; the rest is cash. A row
+        of NaN orders nothing at its close.
+    panel, window, account, terms
+        As for `run_policy`.
+
+    Raises
+    ------
+    ModelError
+        If the weights have another shape than (K, N), or a row is neither NaN nor weights.
+    DataError
+        If an impact is set and the panel has no volume.
+    """
+    exchange = _exchange(panel, window, account, terms)
+    ledger = _empty_ledger(exchange, account.starting_cash)
+    follow_weights(_checked(weights, exchange), exchange, ledger, account.execution_lag_sessions)
+    return _trajectory(panel.dates[window], exchange, ledger)
+
+
+def _exchange(panel: MarketPanel, window: slice, account: AccountSettings, terms: TradingTerms | None) -> Exchange:
+    costs = terms or account_terms(account, len(panel.tickers))
+    has_impact = costs.rule.linear_impact > 0 or costs.rule.root_impact > 0
+    if has_impact and panel.volume is None:
+        raise DataError(
+            "market impact on prices without volume",
+            "features with a column volume",
+            "linear_impact_bps=0, root_impact_bps=0",
+        )
+    close = np.ascontiguousarray(panel.close[window])
+    volume = np.ascontiguousarray(panel.volume[window]) if has_impact and panel.volume is not None else close
+    return Exchange(close, volume, costs.buy_cost, costs.sell_cost, costs.rule)
+
+
+def _empty_ledger(exchange: Exchange, starting_cash: float) -> Ledger:
+    sessions, tickers = exchange.close.shape
+    orders, shares, traded = (np.zeros((sessions, tickers)) for _ in range(3))
+    return Ledger(orders, np.full(sessions, float(starting_cash)), shares, traded, np.zeros(sessions))
 
 
 def _decide(policy: DecidesOrders, panel: MarketPanel, t: int, cash: float, shares: FloatArray) -> FloatArray:
-    orders = policy.orders(panel, t, float(cash), shares.copy())
+    orders = policy.orders(panel, t, cash, shares)
     if np.shape(orders) != shares.shape:
         raise ModelError(f"the policy gave orders of shape {np.shape(orders)}", f"{shares.shape}, one order a ticker")
+    if not np.isfinite(orders).all():
+        raise ModelError(
+            f"orders {np.asarray(orders).tolist()}", "finite numbers of shares", "the policy that gave the orders"
+        )
     return orders
+
+
+def _checked(weights: FloatArray, exchange: Exchange) -> FloatArray:
+    if np.shape(weights) != exchange.close.shape:
+        raise ModelError(f"weights of shape {np.shape(weights)}", f"{exchange.close.shape}, one a session and ticker")
+    is_hold = np.isnan(weights).all(axis=1)
+    is_weights = (weights >= 0).all(axis=1) & (weights.sum(axis=1) <= 1 + _ROUNDING)
+    if not (is_hold | is_weights).all():
+        wrong = int(np.argmin(is_hold | is_weights))
+        raise ModelError(f"weights {weights[wrong].tolist()} in row {wrong}", ">= 0, summing to <= 1; or NaN to hold")
+    return np.ascontiguousarray(weights, dtype=np.float64)
+
+
+def _trajectory(dates: NDArray[np.datetime64], exchange: Exchange, ledger: Ledger) -> Trajectory:
+    close, cash, shares, traded = exchange.close, ledger.cash, ledger.shares, ledger.traded
+    held, left = np.vstack([shares[1:], shares[-1:]]), np.append(cash[1:], cash[-1])
+    value, turned = held * close, traded * close
+    return Trajectory(
+        dates=dates,
+        wealth=cash + (shares * close).sum(axis=1),
+        shares=held,
+        weights=value / (left + value.sum(axis=1))[:, None],
+        bought=np.maximum(turned, 0).sum(axis=1),
+        sold=np.maximum(-turned, 0).sum(axis=1),
+        costs=ledger.costs,
+    )

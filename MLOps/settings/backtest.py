@@ -3,10 +3,13 @@
 from datetime import date
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from MLOps.settings.environment import ImpactBps
 from MLOps.settings.splits import SplitSettings
 from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
+
+_BPS_A_UNIT = 10_000
 
 
 class AccountSettings(Settings):
@@ -20,6 +23,18 @@ class AccountSettings(Settings):
         le=20,
         description="Sessions from decision to fill; 0 fills at the close decided on, as FinRL does.",
     )
+    allow_fractional_shares: bool = Field(description="Trade parts of a share; otherwise orders are cut to whole ones.")
+    slippage_bps: ImpactBps = Field(description="How much worse than the close every fill is, in basis points.")
+    linear_impact_bps: ImpactBps = Field(
+        description="How much worse a fill as large as the session's volume is, growing with the participation."
+    )
+    root_impact_bps: ImpactBps = Field(description="The same, growing with the square root of the participation.")
+
+    @model_validator(mode="after")
+    def _fills_are_paid_for(self) -> "AccountSettings":
+        if self.slippage_bps + self.linear_impact_bps + self.root_impact_bps >= _BPS_A_UNIT:
+            raise ValueError(f"slippage_bps, linear_impact_bps and root_impact_bps must sum to less than {_BPS_A_UNIT}")
+        return self
 
 
 class BaselineSettings(Settings):

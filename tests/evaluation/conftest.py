@@ -39,8 +39,9 @@ def make_account() -> Callable[..., AccountSettings]:
     """A maker of accounts: 100,000 in cash, no costs, no lag, unless told otherwise."""
 
     def make(**changes: float) -> AccountSettings:
-        values = {"starting_cash": 1e5, "buy_cost_bps": 0, "sell_cost_bps": 0, "execution_lag_sessions": 0}
-        return AccountSettings.model_validate(values | changes)
+        nothing = ("buy_cost_bps", "sell_cost_bps", "slippage_bps", "linear_impact_bps", "root_impact_bps")
+        values = {"starting_cash": 1e5, "execution_lag_sessions": 0, "allow_fractional_shares": False}
+        return AccountSettings.model_validate(values | dict.fromkeys(nothing, 0) | changes)
 
     return make
 

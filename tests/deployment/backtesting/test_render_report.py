@@ -31,7 +31,16 @@ class Momentum:
 @pytest.fixture(scope="module")
 def terms():
     return BacktestTerms(
-        account=AccountSettings(starting_cash=1e6, buy_cost_bps=10, sell_cost_bps=10, execution_lag_sessions=1),
+        account=AccountSettings(
+            starting_cash=1e6,
+            buy_cost_bps=10,
+            sell_cost_bps=10,
+            execution_lag_sessions=1,
+            allow_fractional_shares=False,
+            slippage_bps=0,
+            linear_impact_bps=0,
+            root_impact_bps=0,
+        ),
         sessions_per_year=252,
         baselines=BaselineSettings(lookback_sessions=40, refit_sessions=10, random_paths=5, random_seed=3),
         bootstrap=BootstrapSettings(resamples=100, confidence_fraction=0.9, seed=4),

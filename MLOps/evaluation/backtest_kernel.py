@@ -1,0 +1,152 @@
+"""The compiled part of a backtest: what is filled at each close, and the whole path of given target weights."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MLOps.compiled import compiled, inlined
+from MLOps.market.accounting import FillRule, FloatArray, IntArray, fill_orders
+from MLOps.market.orders import weight_orders
+
+
+class Exchange(NamedTuple):
+    """K closes of N tickers and what trading at them costs; never written.
+
+    Attributes
+    ----------
+    close, volume : (K, N) float64
+        The volume is read only where the rule has an impact.
+    buy_cost, sell_cost : (N,) float64
+        Fractions of the traded value.
+    rule : FillRule
+        Slippage, impact, fractions.
+    """
+
+    close: FloatArray
+    volume: FloatArray
+    buy_cost: FloatArray
+    sell_cost: FloatArray
+    rule: FillRule
+
+
+class Ledger(NamedTuple):
+    """One account over K closes, written close by close; nothing is filled at the last.
+
+    Attributes
+    ----------
+    orders : (K, N) float64
+        Signed shares decided on at each close.
+    cash : (K,) float64
+        Before the fills of each close.
+    shares : (K, N) float64
+        Held before the fills of each close.
+    traded : (K, N) float64
+        Signed shares filled at each close.
+    costs : (K,) float64
+        What the fills of each close cost.
+    """
+
+    orders: FloatArray
+    cash: FloatArray
+    shares: FloatArray
+    traded: FloatArray
+    costs: FloatArray
+
+
+@compiled
+def fill_close(exchange: Exchange, ledger: Ledger, k: int, lag: int) -> None:
+    """Fill at close k, which is not the last, what was decided on `lag` closes before it."""
+    keys, ranked = _working_memory(exchange)
+    _fill(exchange, ledger, k, lag, keys, ranked)
+
+
+@compiled
+def account_as_ordered(exchange: Exchange, ledger: Ledger, k: int, lag: int, shares: FloatArray) -> float:
+    """The account after the fills of close k, as if all that is still under way were filled at it, too.
+
+    Parameters
+    ----------
+    shares : (N,) float64
+        Written: what would be held.
+
+    Returns
+    -------
+    float
+        What cash would be left.
+    """
+    keys, ranked = _working_memory(exchange)
+    return _look_ahead(exchange, ledger, k, lag, shares, np.empty_like(shares), keys, ranked)
+
+
+@compiled
+def follow_weights(weights: NDArray[np.float64], exchange: Exchange, ledger: Ledger, lag: int) -> None:
+    """Write the path of an account that moves to target weights.
+
+    Parameters
+    ----------
+    weights : (K, N) float64
+        Fractions of the wealth; a row whose first entry is NaN orders nothing.
+    ledger : Ledger
+        ``cash[0]`` and ``shares[0]`` are given; all else is written, its orders being zero before.
+    lag : int
+        Closes from decision to fill.
+    """
+    close, is_fractional, orders = exchange.close, exchange.rule.is_fractional, ledger.orders
+    keys, ranked = _working_memory(exchange)
+    shares, scratch = np.empty(close.shape[1]), np.empty(close.shape[1])
+    for k in range(len(close) - 1):
+        if lag > 0:
+            _fill(exchange, ledger, k, lag, keys, ranked)
+        if not np.isnan(weights[k, 0]):
+            cash = _look_ahead(exchange, ledger, k, lag, shares, scratch, keys, ranked)
+            weight_orders(weights[k], cash, shares, close[k], is_fractional, orders[k])
+        if lag == 0:
+            _fill(exchange, ledger, k, lag, keys, ranked)
+
+
+@inlined
+def _working_memory(exchange: Exchange) -> tuple[IntArray, IntArray]:
+    tickers = exchange.close.shape[1]
+    return np.empty(tickers, np.int64), np.empty(tickers, np.int64)
+
+
+@compiled
+def _fill(exchange: Exchange, ledger: Ledger, k: int, lag: int, keys: IntArray, ranked: IntArray) -> None:
+    shares, traded = ledger.shares[k + 1], ledger.traded[k]
+    shares[:] = ledger.shares[k]
+    if k >= lag:
+        traded[:] = ledger.orders[k - lag]
+        ledger.cash[k + 1], ledger.costs[k] = _fill_at(exchange, k, ledger.cash[k], shares, traded, keys, ranked)
+    else:
+        ledger.cash[k + 1] = ledger.cash[k]
+
+
+@compiled
+def _look_ahead(
+    exchange: Exchange,
+    ledger: Ledger,
+    k: int,
+    lag: int,
+    shares: FloatArray,
+    scratch: FloatArray,
+    keys: IntArray,
+    ranked: IntArray,
+) -> float:
+    row = k if lag == 0 else k + 1  # without lag, close k is filled after its decision
+    cash = ledger.cash[row]
+    shares[:] = ledger.shares[row]
+    for decided in range(max(k - lag + 1, 0), k):
+        scratch[:] = ledger.orders[decided]
+        cash, _ = _fill_at(exchange, k, cash, shares, scratch, keys, ranked)
+    return cash
+
+
+@compiled
+def _fill_at(
+    exchange: Exchange, k: int, cash: float, shares: FloatArray, orders: FloatArray, keys: IntArray, ranked: IntArray
+) -> tuple[float, float]:
+    prices, volume = exchange.close[k], exchange.volume[k]
+    return fill_orders(
+        cash, shares, prices, volume, orders, exchange.buy_cost, exchange.sell_cost, exchange.rule, keys, ranked
+    )
