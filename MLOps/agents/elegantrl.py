@@ -14,7 +14,7 @@ from elegantrl.train import Config, ReplayBuffer
 
 from MLOps.agents.agent import Actor, Float32Array, Observer
 from MLOps.agents.weights import are_finite, layer_weights
-from MLOps.environments.stock_trading import StockTradingEnvironment
+from MLOps.environments.gymnasium_face import StockTradingEnv
 from MLOps.settings.agent import ElegantRlDdpg, ElegantRlPpo, ElegantRlSettings
 
 _CPU = -1
@@ -31,13 +31,13 @@ class ElegantRlAgent:
     ----------
     settings : ElegantRlSettings
         Algorithm, network and hyperparameters.
-    environment : StockTradingEnvironment
+    environment : StockTradingEnv
         Played by the agent alone.
     seed : int
         Seed of torch's global generator, from which the library draws.
     """
 
-    def __init__(self, settings: ElegantRlSettings, environment: StockTradingEnvironment, seed: int) -> None:
+    def __init__(self, settings: ElegantRlSettings, environment: StockTradingEnv, seed: int) -> None:
         torch.manual_seed(seed)
         environment.action_space.seed(seed)
         self._settings = settings
@@ -120,7 +120,7 @@ class ElegantRlAgent:
 class _Player:
     """The environment as ElegantRL calls it: ``reset() -> state``, ``step() -> (state, reward, done, info)``."""
 
-    def __init__(self, environment: StockTradingEnvironment) -> None:
+    def __init__(self, environment: StockTradingEnv) -> None:
         self._environment = environment
         self._last_episode: dict[str, float] = {}
 
@@ -128,7 +128,8 @@ class _Player:
         return self._environment.reset()[0]
 
     def step(self, action: Float32Array) -> tuple[Float32Array, float, bool, dict[str, Any]]:
-        state, reward, is_last, _, info = self._environment.step(action)
+        state, reward, is_terminated, is_cut, info = self._environment.step(action)
+        is_last = is_terminated or is_cut
         if is_last:
             self._last_episode = {"episode_reward": info["episode"]["r"], "episode_length": info["episode"]["l"]}
         return state, reward, is_last, info
@@ -145,7 +146,7 @@ class _Player:
         self._last_episode = state["last_episode"]
 
 
-def _make_agent(settings: ElegantRlSettings, environment: StockTradingEnvironment) -> tuple[Any, Any]:
+def _make_agent(settings: ElegantRlSettings, environment: StockTradingEnv) -> tuple[Any, Any]:
     """The agent, and its replay buffer if it has one."""
     states, actions = environment.observation_space.shape, environment.action_space.shape
     assert states is not None

@@ -14,12 +14,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
 
 from MLOps.agents.agent import Actor, Float32Array, Observer
 from MLOps.agents.weights import activation_class, are_finite, layer_weights
-from MLOps.environments.stock_trading import StockTradingEnvironment
+from MLOps.environments.sb3_face import StockTradingVecEnv
 from MLOps.settings.agent import Sb3Settings
 
 _ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "a2c": A2C, "ddpg": DDPG, "td3": TD3, "sac": SAC}
@@ -36,13 +35,13 @@ class Sb3Agent:
     ----------
     settings : Sb3Settings
         Algorithm, network and hyperparameters.
-    environment : StockTradingEnvironment
+    environment : StockTradingVecEnv
         Played by the agent alone.
     seed : int
         Seed of the library's generators (Python's, NumPy's and torch's global ones) and of the actions.
     """
 
-    def __init__(self, settings: Sb3Settings, environment: StockTradingEnvironment, seed: int) -> None:
+    def __init__(self, settings: Sb3Settings, environment: StockTradingVecEnv, seed: int) -> None:
         self._settings, self._environment = settings, environment
         self._model = _make_model(settings, environment, seed)
 
@@ -144,15 +143,15 @@ class _FigureWriter(KVWriter):
         self._observer.reported(step, figures)
 
 
-def _make_model(settings: Sb3Settings, environment: StockTradingEnvironment, seed: int) -> BaseAlgorithm:
-    values = settings.hyperparameters.model_dump()
+def _make_model(settings: Sb3Settings, environment: StockTradingVecEnv, seed: int) -> BaseAlgorithm:
+    values = settings.hyperparameters.model_dump(exclude={"n_envs"})
     if (deviation := values.pop("action_noise_std", None)) is not None:
         size = environment.action_space.shape
         assert size is not None
         values["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, deviation))
     return _ALGORITHMS[settings.algorithm](
         "MlpPolicy",
-        DummyVecEnv([lambda: environment]),
+        environment,
         policy_kwargs={
             "net_arch": list(settings.network.hidden_sizes),
             "activation_fn": activation_class(settings.network.activation),

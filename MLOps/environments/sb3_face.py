@@ -23,6 +23,8 @@ class StockTradingVecEnv(VecEnv):
         Steps the market.
     """
 
+    render_mode: str | None = None  # looked for by the library, which warns where it is missing
+
     def __init__(self, batch: TradingBatch) -> None:
         limit, size = batch.observation_limit, batch.observation_size
         super().__init__(

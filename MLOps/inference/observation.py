@@ -39,7 +39,9 @@ def observe(panel: MarketPanel, t: int, cash: float, shares: FloatArray, columns
     return np.concatenate(([cash], panel.close[t], shares, panel.features[t][:, columns].T.ravel()))
 
 
-def fit_normalisation(panel: MarketPanel, initial_amount: float, limit: float) -> Normalisation:
+def fit_normalisation(
+    panel: MarketPanel, initial_amount: float, limit: float, held_tickers: int | None = None
+) -> Normalisation:
     """Mean and scale of every entry of the observation, from the training window alone.
 
     Prices and indicators take their mean and standard deviation over the window. Cash and shares
@@ -55,9 +57,11 @@ def fit_normalisation(panel: MarketPanel, initial_amount: float, limit: float) -
         Cash at the start of an episode.
     limit : float
         Bound of the normalised values.
+    held_tickers : int, optional
+        Tickers that one account trades, where it is not all of the panel.
     """
-    tickers = len(panel.tickers)
-    equal_part = initial_amount / tickers / panel.close.mean(axis=0)
+    held = len(panel.tickers) if held_tickers is None else held_tickers
+    equal_part = initial_amount / held / panel.close.mean(axis=0)
     mean = [[initial_amount / 2], panel.close.mean(axis=0), equal_part / 2, panel.features.mean(axis=0).T.ravel()]
     scale = [[initial_amount / 2], panel.close.std(axis=0), equal_part / 2, panel.features.std(axis=0).T.ravel()]
     flat = np.concatenate(scale)

@@ -13,6 +13,7 @@ LearningRate = Annotated[float, Field(gt=0, le=1, description="Step size of the 
 Discount = Annotated[float, Field(ge=0, le=1, description="Discount of a reward one session later.")]
 BatchSize = Annotated[int, Field(ge=2, le=65_536, description="Transitions in a gradient step.")]
 BufferSize = Annotated[int, Field(ge=100, le=10**7, description="Transitions that the replay buffer holds.")]
+NEnvs = Annotated[int, Field(ge=1, le=65_536, description="Accounts that play at once.")]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -35,7 +36,8 @@ class Sb3OnPolicy(Settings):
     """What PPO and A2C of Stable-Baselines3 share."""
 
     learning_rate: LearningRate
-    n_steps: int = Field(ge=2, le=10**6, description="Sessions played between two updates.")
+    n_envs: NEnvs
+    n_steps: int = Field(ge=1, le=10**6, description="Sessions that each account plays between two updates.")
     gamma: Discount
     gae_lambda: float = Field(ge=0, le=1, description="Bias against variance in the advantage; 1 is Monte Carlo.")
     ent_coef: float = Field(ge=0, le=1, description="Weight of the entropy bonus.")
@@ -54,8 +56,8 @@ class Sb3PpoHyperparameters(Sb3OnPolicy):
 
     @model_validator(mode="after")
     def _batch_fits(self) -> "Sb3PpoHyperparameters":
-        if self.batch_size > self.n_steps:
-            raise ValueError(f"batch_size={self.batch_size} must be <= n_steps={self.n_steps}")
+        if self.batch_size > self.n_envs * self.n_steps:
+            raise ValueError(f"batch_size={self.batch_size} must be <= n_envs={self.n_envs} x n_steps={self.n_steps}")
         return self
 
 
@@ -70,6 +72,7 @@ class Sb3OffPolicy(Settings):
     """What DDPG, TD3 and SAC of Stable-Baselines3 share."""
 
     learning_rate: LearningRate
+    n_envs: NEnvs
     buffer_size: BufferSize
     learning_starts: int = Field(ge=0, description="Random sessions before the first update.")
     batch_size: BatchSize

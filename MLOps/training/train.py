@@ -95,7 +95,10 @@ def train(
         _LOG.info("training starts from zero: %d timesteps", total_timesteps)
     try:
         played = agent.learn(total_timesteps, watch)
-    except ValueError as error:  # torch's distributions refuse the NaN that a diverged network gives
+    except (
+        ValueError,
+        ModelError,
+    ) as error:  # torch's distributions and the environment refuse a diverged network's NaN
         if agent.is_finite():
             raise
         raise _diverged(watch.timesteps) from error

@@ -1,13 +1,12 @@
 """A quick look at a trained policy on the validation window, beside equal weights."""
 
+from MLOps.environments.stock_trading_arrays import trading_terms
 from MLOps.evaluation.backtest import run_policy
 from MLOps.evaluation.performance import measure
 from MLOps.inference.policy import EqualWeightPolicy, Policy
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.backtest import AccountSettings
 from MLOps.settings.environment import EnvironmentSettings
-
-_BPS_A_UNIT = 10_000
 
 
 def validate(
@@ -36,14 +35,19 @@ def validate(
         Total return, Sharpe ratio, greatest drawdown, turnover, and the total return of equal weights; a figure
         that is undefined, such as the Sharpe ratio of an account that never traded, is left out.
     """
+    terms = trading_terms(panel.tickers, environment)
     account = AccountSettings(
         starting_cash=environment.initial_amount,
-        buy_cost_bps=environment.buy_cost_fraction * _BPS_A_UNIT,
-        sell_cost_bps=environment.sell_cost_fraction * _BPS_A_UNIT,
+        buy_cost_bps=0,  # this and what follows is in `terms`, by ticker
+        sell_cost_bps=0,
         execution_lag_sessions=0,
+        allow_fractional_shares=environment.is_fractional,
+        slippage_bps=0,
+        linear_impact_bps=0,
+        root_impact_bps=0,
     )
-    model = measure(run_policy(policy, panel, window, account), sessions_per_year)
-    equal = measure(run_policy(EqualWeightPolicy(), panel, window, account), sessions_per_year)
+    model = measure(run_policy(policy, panel, window, account, terms), sessions_per_year)
+    equal = measure(run_policy(EqualWeightPolicy(), panel, window, account, terms), sessions_per_year)
     figures = {
         "validation_total_return": model.total_return,
         "validation_sharpe": model.sharpe,

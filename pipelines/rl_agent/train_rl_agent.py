@@ -45,7 +45,7 @@ def train_rl_agent(settings: TrainRlAgentSettings, tracker: Tracker) -> StageRes
     from MLOps.training.checkpoint import CheckpointStore
 
     features = _features_file(settings)
-    panel = read_panel(features, settings.environment.feature_names, settings.environment.tickers)
+    panel = read_panel(features, settings.environment.feature_names, settings.environment.universe)
     split = split_sessions(panel.dates, settings.split)
     root = settings.paths.workspace / (settings.output_model_dir or settings.paths.models)
 
@@ -99,23 +99,22 @@ def _make_model(
     settings: TrainRlAgentSettings,
     tracker: Tracker,
 ) -> Made:
-    from MLOps.agents.factory import make_agent
-    from MLOps.environments.stock_trading import make_environment
+    from MLOps.agents.factory import accounts_of, make_agent
     from MLOps.inference.model_folder import CARD_FILE, WEIGHTS_FILE, write_model
-    from MLOps.inference.observation import fit_normalisation
     from MLOps.inference.policy import load_policy
     from MLOps.training.describe import describe
+    from MLOps.training.market import TrainingMarket
     from MLOps.training.progress import Progress
     from MLOps.training.random_state import isolated
     from MLOps.training.train import train
     from MLOps.training.validation import validate
 
     training, environment = settings.training, settings.environment
-    window = panel.window(split.train.start, split.train.stop)
-    normalisation = fit_normalisation(window, environment.initial_amount, environment.observation_limit)
-    budget = training.budget_timesteps(len(window.dates))
+    market = TrainingMarket(panel, split.train, environment)
+    budget = training.budget_timesteps(market.sessions)
     with isolated(training.seed, training.threads):
-        agent = make_agent(settings.agent, make_environment(window, environment, normalisation), training.seed)
+        batch = market.batch(accounts_of(settings.agent), training.seed)
+        agent = make_agent(settings.agent, batch, training.seed)
         progress = Progress(budget, show_bar=settings.show_progress)
         played = train(
             agent,
@@ -127,13 +126,13 @@ def _make_model(
             resume=training.resume,
         )
     actor = agent.actor()
-    card = describe(actor, panel, split, normalisation, settings, features_sha256, played)
+    card = describe(actor, market.traded, split, market.normalisation, settings, features_sha256, played)
     digest = write_model(folder, card, actor.weights)
     (folder / _EXPORT).mkdir()
     agent.export(folder / _EXPORT)
     tracker.artifact(folder / _EXPORT, _EXPORT)
     policy = load_policy(folder, digest)
-    figures = validate(policy, panel, split.validation, environment, training.sessions_per_year)
+    figures = validate(policy, market.traded, split.validation, environment, training.sessions_per_year)
     return Made(
         files={"model": CARD_FILE, "policy": WEIGHTS_FILE},
         metrics={"timesteps": played, **figures},

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from MLOps.agents.agent import Agent
-from MLOps.agents.factory import make_agent
-from MLOps.environments.stock_trading import make_environment
+from MLOps.agents.factory import accounts_of, make_agent
+from MLOps.environments.stock_trading import make_batch
 from MLOps.inference.model_folder import Normalisation
 from MLOps.inference.observation import fit_normalisation
 from MLOps.market.panel import MarketPanel
@@ -80,6 +80,7 @@ def make_small_agent(
 
     def make(name: str, *overrides: str, seed: int = 3) -> Agent:
         settings = make_settings(name, *overrides)
-        return make_agent(settings.agent, make_environment(panel, settings.environment, normalisation), seed)
+        batch = make_batch(panel, settings.environment, normalisation, accounts_of(settings.agent), seed)
+        return make_agent(settings.agent, batch, seed)
 
     return make
