@@ -9,7 +9,7 @@ A history is the same advance as a session, with more rows: both give the same b
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,21 @@ class Indicator(Protocol):
 
 
 @dataclass(frozen=True)
+class _OfFullWindow:
+    """Known as soon as the last `window` prices are; remembers all of them but the newest."""
+
+    window: int
+    needs_high_low: ClassVar[bool] = False
+
+    @property
+    def warm_up(self) -> int:
+        return self.window - 1
+
+    def start(self, tickers: int) -> FloatArray:
+        return _start(self.window - 1, 0, tickers)
+
+
+@dataclass(frozen=True)
 class Macd:
     """Moving average convergence divergence: the fast minus the slow exponential average, in price units.
 
@@ -64,7 +79,7 @@ class Macd:
 
     fast: int = 12
     slow: int = 26
-    needs_high_low: bool = False
+    needs_high_low: ClassVar[bool] = False
 
     @property
     def warm_up(self) -> int:
@@ -80,7 +95,7 @@ class Macd:
 
 
 @dataclass(frozen=True)
-class BollingerBand:
+class BollingerBand(_OfFullWindow):
     """A Bollinger band: moving average plus `width` sample standard deviations (divisor window - 1).
 
     `width` is 2 for the upper and -2 for the lower band. Known from row ``window - 1`` on. Source:
@@ -88,15 +103,6 @@ class BollingerBand:
     """
 
     width: float
-    window: int = 20
-    needs_high_low: bool = False
-
-    @property
-    def warm_up(self) -> int:
-        return self.window - 1
-
-    def start(self, tickers: int) -> FloatArray:
-        return _start(self.window - 1, 0, tickers)
 
     def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
         values = np.empty_like(prices.close)
@@ -114,7 +120,7 @@ class Rsi:
     """
 
     window: int
-    needs_high_low: bool = False
+    needs_high_low: ClassVar[bool] = False
 
     @property
     def warm_up(self) -> int:
@@ -130,7 +136,7 @@ class Rsi:
 
 
 @dataclass(frozen=True)
-class Cci:
+class Cci(_OfFullWindow):
     """Commodity channel index: distance of the typical price from its average in mean deviations.
 
     ``(p - SMA(p)) / (0.015 * MAD(p))`` with ``p = (high + low + close) / 3``; MAD is the mean
@@ -139,15 +145,7 @@ class Cci:
     Lambert, Commodities (October 1980).
     """
 
-    window: int
-    needs_high_low: bool = True
-
-    @property
-    def warm_up(self) -> int:
-        return self.window - 1
-
-    def start(self, tickers: int) -> FloatArray:
-        return _start(self.window - 1, 0, tickers)
+    needs_high_low: ClassVar[bool] = True
 
     def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
         typical = (prices.high + prices.low + prices.close) / 3.0
@@ -167,7 +165,7 @@ class Dx:
     """
 
     window: int
-    needs_high_low: bool = True
+    needs_high_low: ClassVar[bool] = True
 
     @property
     def warm_up(self) -> int:
@@ -183,18 +181,8 @@ class Dx:
 
 
 @dataclass(frozen=True)
-class SimpleMovingAverage:
+class SimpleMovingAverage(_OfFullWindow):
     """Mean of the last `window` closes, in price units; known from row ``window - 1`` on."""
-
-    window: int
-    needs_high_low: bool = False
-
-    @property
-    def warm_up(self) -> int:
-        return self.window - 1
-
-    def start(self, tickers: int) -> FloatArray:
-        return _start(self.window - 1, 0, tickers)
 
     def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
         values = np.empty_like(prices.close)
@@ -204,8 +192,8 @@ class SimpleMovingAverage:
 
 INDICATORS: dict[str, Indicator] = {
     "macd": Macd(),
-    "boll_ub": BollingerBand(2.0),
-    "boll_lb": BollingerBand(-2.0),
+    "boll_ub": BollingerBand(20, 2.0),
+    "boll_lb": BollingerBand(20, -2.0),
     "rsi_30": Rsi(30),
     "cci_30": Cci(30),
     "dx_30": Dx(30),

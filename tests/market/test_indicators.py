@@ -175,8 +175,8 @@ def test_bounded_and_finite_on_any_prices(close: np.ndarray) -> None:
 
 
 @st.composite
-def eventful_markets(draw: st.DrawFn) -> PriceArrays:
-    """One ticker that walks, stands still, trends and perhaps leaps, at prices from a millionth to a billion."""
+def eventful_markets(draw: st.DrawFn, may_leap: bool) -> PriceArrays:
+    """One ticker that walks, stands still, trends and may leap, at prices from a millionth to a billion."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
     steps = {
         "walk": lambda count: generator.normal(0, 0.02, count),
@@ -188,7 +188,7 @@ def eventful_markets(draw: st.DrawFn) -> PriceArrays:
     step = np.concatenate([np.zeros(1), *(steps[kind](count) for kind, count in stretches)])
     close = draw(st.sampled_from([1e-6, 1.0, 1e9])) * np.exp(np.cumsum(step))
     above, below = np.where(step == 0, 0, np.abs(generator.normal(0, 0.01, (2, step.size))))
-    if draw(st.booleans()):
+    if may_leap and draw(st.booleans()):
         close[draw(st.integers(0, close.size - 1))] *= draw(st.sampled_from([1e6, 1e-6]))
     return PriceArrays(*(a[:, None] for a in (close * (1 + above), close * (1 - below), close)))
 
@@ -247,16 +247,16 @@ def assert_equal_after_warm_up(ours: dict[str, np.ndarray], theirs: dict[str, np
 
 
 @settings(deadline=None, max_examples=50)
-@given(eventful_markets())
+@given(eventful_markets(may_leap=True))
 def test_equal_to_the_definition_on_eventful_markets(prices: PriceArrays) -> None:
     assert_equal_after_warm_up(compute_indicators(NAMES, prices), *by_definition(prices))
 
 
 @settings(deadline=None, max_examples=50)
-@given(eventful_markets())
+@given(eventful_markets(may_leap=False))
 def test_equal_to_stockstats_on_eventful_markets(prices: PriceArrays) -> None:
-    """But for the bands, in which pandas' running deviation keeps a spike's rounding errors, and 0 / 0 in dx."""
-    theirs = by_stockstats(prices, 0).drop(columns=["boll_ub", "boll_lb"]).fillna({"dx_30": 0.0})
+    """But for 0 / 0 in dx. Without leaps, whose rounding errors stay in pandas' running means and deviations."""
+    theirs = by_stockstats(prices, 0).fillna({"dx_30": 0.0})
     columns = {name: column.to_numpy()[:, None] for name, column in theirs.items()}
     assert_equal_after_warm_up(compute_indicators(NAMES, prices), columns, by_definition(prices)[1])
 
