@@ -10,7 +10,8 @@ FinRL's ``StockTradingEnv`` does the same with these faults, which ``finrl_compa
 - it ends with a step that trades nothing and pays the last reward again, so that the rewards of an episode
   do not sum to the profit;
 - the first session of an episode is never turbulent;
-- rounding may leave the cash a hair below zero, and each later buy of that close then sells a share, held or not.
+- with a single ticker it forgets the initial shares;
+- rounding may leave the cash a hair below zero, and the next buy then sells a share, held or not.
 """
 
 from typing import Any, NamedTuple, Protocol

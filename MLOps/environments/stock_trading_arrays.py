@@ -51,6 +51,12 @@ def initial_shares(tickers: tuple[str, ...], settings: EnvironmentSettings) -> F
     return np.array([settings.initial_shares.get(ticker, 0.0) for ticker in tickers], dtype=np.float64)
 
 
+def _held_at_first(panel: MarketPanel, settings: EnvironmentSettings) -> FloatArray:
+    """Initial shares, but where FinRL forgets them: with a single ticker."""
+    shares, tickers = initial_shares(panel.tickers, settings), baskets_of(panel, settings).shape[1]
+    return np.zeros_like(shares) if settings.finrl_compatible and tickers == 1 else shares
+
+
 def _costs(name: str, costs: Costs, tickers: tuple[str, ...]) -> FloatArray:
     if isinstance(costs, float):
         return np.full(len(tickers), costs)
@@ -129,7 +135,7 @@ def rules_of(panel: MarketPanel, settings: EnvironmentSettings, normalisation: N
         is_finrl=settings.finrl_compatible,
         reward_scaling=settings.reward_scaling,
         initial_cash=settings.initial_amount,
-        initial_shares=initial_shares(panel.tickers, settings),
+        initial_shares=_held_at_first(panel, settings),
         cash_mean=float(mean[0]),
         cash_scale=float(scale[0]),
         shares_mean=mean[held].copy(),

@@ -36,8 +36,8 @@ class FillRule(NamedTuple):
     is_fractional : bool
         Whether parts of a share are traded; otherwise orders are cut to whole shares towards zero.
     may_overdraw : bool
-        FinRL's rounding: the last buy may leave the cash a hair below zero, and each later buy then
-        "buys" minus one share. Otherwise a buy never spends more than the cash.
+        FinRL's rounding: a buy that uses up the cash may leave it a hair below zero, and the next buy
+        then "buys" minus one share. Otherwise a buy never spends more than the cash.
     """
 
     slippage: float

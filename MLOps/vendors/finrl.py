@@ -27,13 +27,14 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class FinrlEngine:
-    """FinRL 0.3.7's ``StockTradingEnv``, with four of its habits mended.
+    """FinRL 0.3.7's ``StockTradingEnv``, with five of its habits mended.
 
     - Its first indicator doubles as a flag: a ticker whose value equals 1 cannot be traded that day.
       Such a value is moved by the smallest step a float can make.
     - Its last step trades nothing and pays the previous reward a second time. The episode ends on
       arrival at the last close instead, so that the rewards sum to the profit.
     - Its first session never counts as turbulent. Here the first close is like every other.
+    - With a single ticker it forgets the initial shares.
     - It keeps every state of every episode. They are dropped at each reset.
 
     Parameters
@@ -47,11 +48,13 @@ class FinrlEngine:
     def __init__(self, panel: MarketPanel, settings: EnvironmentSettings) -> None:
         self._last_day = len(panel.dates) - 1
         self._first_turbulence = float(panel.turbulence[0])
+        self._initial_shares = initial_shares(panel.tickers, settings).tolist()
         self._env = _make_env(_Frame(panel), panel, settings)
 
     def reset(self) -> FloatArray:
         """Begin at the first close; gives the raw observation (D,) float64."""
         state, _ = self._env.reset()
+        state[1 + len(self._initial_shares) : 1 + 2 * len(self._initial_shares)] = self._initial_shares
         self._env.turbulence = self._first_turbulence
         self._env.state_memory = []
         return np.array(state, dtype=np.float64)
