@@ -26,14 +26,15 @@ def draw(records: Sequence[Record], path: Path) -> None:
         return
     quantities = _distinct(point["quantity"] for point in points)
     panels = [[_panel(points, quantity, axis) for axis in _AXES] for quantity in quantities]
+    panels.sort(key=lambda row: sum(map(bool, row)), reverse=True)
     figure = make_subplots(
-        rows=len(quantities),
+        rows=len(panels),
         cols=len(_AXES),
         specs=[[{} if panel else None for panel in row] for row in panels],
-        subplot_titles=[panel[0]["quantity"] if panel else "" for row in panels for panel in row],
+        subplot_titles=[panel[0]["quantity"] for row in panels for panel in row if panel],
         shared_yaxes="rows",
         horizontal_spacing=0.04,
-        vertical_spacing=0.3 / len(quantities),
+        vertical_spacing=0.3 / len(panels),
     )
     colours = _colours(point["who"] for point in points)
     told: set[str] = set()
@@ -48,7 +49,7 @@ def draw(records: Sequence[Record], path: Path) -> None:
     figure.update_layout(
         title="Cost against size (both scales logarithmic; lower is better)",
         template="plotly_white",
-        height=_PANEL_HEIGHT_PX * len(quantities) + 160,
+        height=_PANEL_HEIGHT_PX * len(panels) + 160,
         legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 1, "xanchor": "right"},
         margin={"l": 80, "r": 30, "t": 110, "b": 60},
     )
