@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MLOps.errors import DataError, ModelError
-from MLOps.evaluation.backtest_kernel import Exchange, Ledger, account_as_ordered, fill_close, follow_weights
+from MLOps.evaluation.backtest_kernel import (
+    Exchange,
+    Ledger,
+    Valuation,
+    account_as_ordered,
+    fill_close,
+    follow_weights,
+    value_path,
+)
 from MLOps.market.accounting import FillRule, FloatArray, TradingTerms
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.backtest import AccountSettings
@@ -66,8 +74,8 @@ def account_terms(account: AccountSettings, tickers: int) -> TradingTerms:
         is_fractional=account.allow_fractional_shares,
         may_overdraw=False,
     )
-    costs = (np.full(tickers, bps * _BPS) for bps in (account.buy_cost_bps, account.sell_cost_bps))
-    return TradingTerms(*costs, rule)
+    buy_cost, sell_cost = np.full(tickers, account.buy_cost_bps * _BPS), np.full(tickers, account.sell_cost_bps * _BPS)
+    return TradingTerms(buy_cost, sell_cost, rule)
 
 
 def run_policy(
@@ -167,8 +175,15 @@ def _exchange(panel: MarketPanel, window: slice, account: AccountSettings, terms
 
 def _empty_ledger(exchange: Exchange, starting_cash: float) -> Ledger:
     sessions, tickers = exchange.close.shape
-    orders, shares, traded = (np.zeros((sessions, tickers)) for _ in range(3))
-    return Ledger(orders, np.full(sessions, float(starting_cash)), shares, traded, np.zeros(sessions))
+    ledger = Ledger(
+        orders=np.zeros((sessions, tickers)),
+        cash=np.zeros(sessions + 1),
+        shares=np.zeros((sessions + 1, tickers)),
+        traded=np.zeros((sessions, tickers)),
+        costs=np.zeros(sessions),
+    )
+    ledger.cash[0] = starting_cash
+    return ledger
 
 
 def _decide(policy: DecidesOrders, panel: MarketPanel, t: int, cash: float, shares: FloatArray) -> FloatArray:
@@ -194,15 +209,8 @@ def _checked(weights: FloatArray, exchange: Exchange) -> FloatArray:
 
 
 def _trajectory(dates: NDArray[np.datetime64], exchange: Exchange, ledger: Ledger) -> Trajectory:
-    close, cash, shares, traded = exchange.close, ledger.cash, ledger.shares, ledger.traded
-    held, left = np.vstack([shares[1:], shares[-1:]]), np.append(cash[1:], cash[-1])
-    value, turned = held * close, traded * close
-    return Trajectory(
-        dates=dates,
-        wealth=cash + (shares * close).sum(axis=1),
-        shares=held,
-        weights=value / (left + value.sum(axis=1))[:, None],
-        bought=np.maximum(turned, 0).sum(axis=1),
-        sold=np.maximum(-turned, 0).sum(axis=1),
-        costs=ledger.costs,
-    )
+    sessions, tickers = exchange.close.shape
+    wealth, bought, sold = np.zeros((3, sessions))
+    valuation = Valuation(wealth, np.zeros((sessions, tickers)), bought, sold)
+    value_path(exchange, ledger, valuation)
+    return Trajectory(dates, shares=ledger.shares[1:], costs=ledger.costs, **valuation._asdict())

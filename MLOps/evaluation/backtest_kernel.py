@@ -37,10 +37,10 @@ class Ledger(NamedTuple):
     ----------
     orders : (K, N) float64
         Signed shares decided on at each close.
-    cash : (K,) float64
-        Before the fills of each close.
-    shares : (K, N) float64
-        Held before the fills of each close.
+    cash : (K + 1,) float64
+        Row k is what there was before the fills of close k, row k + 1 what they left.
+    shares : (K + 1, N) float64
+        Likewise what was held.
     traded : (K, N) float64
         Signed shares filled at each close.
     costs : (K,) float64
@@ -52,6 +52,15 @@ class Ledger(NamedTuple):
     shares: FloatArray
     traded: FloatArray
     costs: FloatArray
+
+
+class Valuation(NamedTuple):
+    """What a ledger was worth; the fields are those of `Trajectory`."""
+
+    wealth: FloatArray
+    weights: FloatArray
+    bought: FloatArray
+    sold: FloatArray
 
 
 @compiled
@@ -88,7 +97,7 @@ def follow_weights(weights: NDArray[np.float64], exchange: Exchange, ledger: Led
     weights : (K, N) float64
         Fractions of the wealth; a row whose first entry is NaN orders nothing.
     ledger : Ledger
-        ``cash[0]`` and ``shares[0]`` are given; all else is written, its orders being zero before.
+        All zero but ``cash[0]``; written.
     lag : int
         Closes from decision to fill.
     """
@@ -103,6 +112,29 @@ def follow_weights(weights: NDArray[np.float64], exchange: Exchange, ledger: Led
             weight_orders(weights[k], cash, shares, close[k], is_fractional, orders[k])
         if lag == 0:
             _fill(exchange, ledger, k, lag, keys, ranked)
+
+
+@compiled
+def value_path(exchange: Exchange, ledger: Ledger, valuation: Valuation) -> None:
+    """Write what the account was worth at each close, and what it held after its last one.
+
+    Wealth is added in the order of FinRL's environment, so that the last bits agree with it.
+    """
+    close, cash, shares, traded = exchange.close, ledger.cash, ledger.shares, ledger.traded
+    wealth, weights, bought, sold = valuation.wealth, valuation.weights, valuation.bought, valuation.sold
+    sessions, tickers = close.shape
+    cash[sessions], shares[sessions] = cash[sessions - 1], shares[sessions - 1]
+    for k in range(sessions):
+        before, after = 0.0, 0.0
+        for n in range(tickers):
+            price, change = close[k, n], traded[k, n]
+            before += price * shares[k, n]
+            after += price * shares[k + 1, n]
+            bought[k] += price * max(change, 0.0)
+            sold[k] += price * max(-change, 0.0)
+        wealth[k] = cash[k] + before
+        for n in range(tickers):
+            weights[k, n] = close[k, n] * shares[k + 1, n] / (cash[k + 1] + after)
 
 
 @inlined
@@ -134,7 +166,7 @@ def _look_ahead(
     ranked: IntArray,
 ) -> float:
     row = k if lag == 0 else k + 1  # without lag, close k is filled after its decision
-    cash = ledger.cash[row]
+    cash: float = ledger.cash[row]
     shares[:] = ledger.shares[row]
     for decided in range(max(k - lag + 1, 0), k):
         scratch[:] = ledger.orders[decided]
@@ -147,6 +179,7 @@ def _fill_at(
     exchange: Exchange, k: int, cash: float, shares: FloatArray, orders: FloatArray, keys: IntArray, ranked: IntArray
 ) -> tuple[float, float]:
     prices, volume = exchange.close[k], exchange.volume[k]
-    return fill_orders(
+    left, cost = fill_orders(
         cash, shares, prices, volume, orders, exchange.buy_cost, exchange.sell_cost, exchange.rule, keys, ranked
     )
+    return left, cost
