@@ -1,31 +1,29 @@
 """Compiled functions, kept on disk until any file that went into them changes."""
 
+import ast
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
 from numba import njit
-from numba.extending import is_jitted
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Numba's ``njit`` with its cache beside the source, which also knows the files of the functions called.
+    """Numba's ``njit`` with its cache beside the source, which also knows the files that the source imports.
 
-    Numba recompiles when the function's own file changes. But the machine code holds the functions that it
-    calls too, and those of another module may change without this file: the cache would go on serving the
-    old arithmetic. So the stamp that the cache compares is a digest of this file and of every file that the
-    module imports compiled functions from.
+    Numba recompiles when the function's own file changes. But the machine code also holds the functions that
+    it calls, the constants that it reads and the layout of its tuples, and where those come from another
+    module the cache would go on serving the old ones. So the stamp that it compares is a digest of the
+    function's file and of all files of the same package that this one imports, directly or not.
     """
     dispatcher: Any = njit(cache=True)(function)
-    assert isinstance(function, FunctionType)
-    digest = hashlib.sha256()
-    for path in sorted(_files(function.__globals__, set())):
-        digest.update(Path(path).read_bytes())
-    dispatcher._cache._cache_file._source_stamp = digest.hexdigest()  # numba is pinned; a test guards this line
+    dispatcher._cache._cache_file._source_stamp = _digest(function.__module__)  # private: numba is pinned, tests guard
     result: Function = dispatcher
     return result
 
@@ -37,23 +35,39 @@ def inlined(function: Function) -> Function:
     return result
 
 
-def _files(namespace: dict[str, Any], seen: set[str]) -> set[str]:
-    """Files of a module and of all modules whose compiled functions it can call."""
-    path = namespace["__file__"]
-    if path not in seen:
-        seen.add(path)
-        for called in _called_from_elsewhere(namespace):
-            _files(called.__globals__, seen)
-    return seen
+@cache
+def _digest(module: str) -> str:
+    """Sha256 of the sources of a module, of this one, and of what they import."""
+    seen: dict[str, bytes] = {}
+    waiting = {module, __name__}
+    while waiting:
+        name = waiting.pop()
+        seen[name] = _source(name)
+        waiting |= {found for found in _imported(name, seen[name]) if found not in seen}
+    digest = hashlib.sha256()
+    for name in sorted(seen):
+        digest.update(hashlib.sha256(seen[name]).digest())
+    return digest.hexdigest()
 
 
-def _called_from_elsewhere(namespace: dict[str, Any]) -> Iterator[Any]:
-    for value in list(namespace.values()):
-        members = vars(value).values() if isinstance(value, ModuleType) and _is_ours(value) else [value]
-        for member in members:
-            if is_jitted(member) and member.py_func.__globals__ is not namespace:
-                yield member.py_func
+def _source(module: str) -> bytes:
+    path = sys.modules[module].__file__
+    return b"" if path is None else Path(path).read_bytes()  # a package without an __init__.py holds nothing
 
 
-def _is_ours(module: ModuleType) -> bool:
-    return module.__name__.partition(".")[0] == __package__.partition(".")[0]
+def _imported(module: str, source: bytes) -> Iterator[str]:
+    """Modules of the same package that a source imports at its top; within a function they cannot be compiled."""
+    package = module.partition(".")[0]
+    for name in _named(module, source):
+        if name in sys.modules and name.partition(".")[0] == package:
+            yield name
+
+
+def _named(module: str, source: bytes) -> Iterator[str]:
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), sys.modules[module].__package__)
+            yield origin
+            yield from (f"{origin}.{alias.name}" for alias in node.names)  # where the name is itself a module

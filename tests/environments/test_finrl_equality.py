@@ -55,7 +55,7 @@ def worlds(draw):
         feature_names=("macd", "rsi_30"),
         turbulence=generator.integers(0, 5, sessions).astype(float),
     )
-    by_ticker = st.fixed_dictionaries({name: COSTS for name in names})
+    by_ticker = st.fixed_dictionaries(dict.fromkeys(names, COSTS))
     buy_cost = draw(st.one_of(COSTS, by_ticker))
     first_cost = buy_cost if isinstance(buy_cost, float) else buy_cost[names[0]]
     multiple = draw(st.integers(1, 200)) * float(close[0, 0] * (1 + first_cost))  # buys of the first ticker use it up
