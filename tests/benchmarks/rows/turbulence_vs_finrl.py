@@ -16,6 +16,7 @@ _SESSIONS, _TICKERS, _RUNS = 2_500, 30, 5
 _WINDOW = 252  # written into FinRL's code
 _HISTORY, _BREADTH = (1_250, 2_500, 5_000, 10_000), (5, 30, 100, 500)
 _PEER_MAX_TICKERS = 100  # FinRL decomposes an N x N matrix a day: 500 tickers take many minutes
+_FEWER_SESSIONS = 500  # enough for the cost of a day where a day is dear: a singular 500 x 500 matrix each
 _QUANTITY = "turbulence of one day"
 
 
@@ -68,6 +69,8 @@ def _points(axis: str, sizes: tuple[int, ...]) -> list[SizePoint]:
     for size in sizes:
         _LOG.info("size: %s = %d", axis, size)
         sessions, tickers = (size, _TICKERS) if axis == "history_sessions" else (_SESSIONS, size)
+        if tickers > _PEER_MAX_TICKERS:
+            sessions = _FEWER_SESSIONS
         table = to_long_frame(make_prices(sessions, tickers))
         seconds = {"ours": seconds_per_call(partial(by_ours, table, tickers))}
         if tickers <= _PEER_MAX_TICKERS:
