@@ -7,12 +7,11 @@ import numpy.typing as npt
 
 from MLOps.compiled import compiled, inlined
 from MLOps.market.accounting import FillRule, fill_orders
-from MLOps.market.orders import action_weights, share_orders, weight_orders
+from MLOps.market.orders import EVERYTHING, action_orders
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-_EVERYTHING = -1e18  # an order that sells whatever is held
 
 
 class Market(NamedTuple):
@@ -174,13 +173,18 @@ def step_accounts(
                 prices[k], traded_volume[k] = close[t, column], volume[t, column]
                 buy_cost[k], sell_cost[k] = buy_costs[column], sell_costs[column]
         if is_turbulent[t] and not (is_finrl and t == accounts.start[e]):
-            orders[:] = _EVERYTHING
+            orders[:] = EVERYTHING
         else:
-            if rules.takes_weights:
-                action_weights(action, orders)
-                weight_orders(orders, accounts.cash[e], shares, prices, fill.is_fractional, orders)
-            else:
-                share_orders(action, rules.max_shares, orders)
+            action_orders(
+                action,
+                rules.takes_weights,
+                rules.max_shares,
+                fill.is_fractional,
+                accounts.cash[e],
+                shares,
+                prices,
+                orders,
+            )
             if is_finrl:
                 for k in range(tickers):
                     if is_frozen[t, columns[k]]:

@@ -7,9 +7,58 @@ wealth). The functions are compiled and write into an array of the caller's.
 import numpy as np
 from numpy.typing import NDArray
 
-from MLOps.compiled import inlined
+from MLOps.compiled import compiled, inlined
 
 FloatArray = NDArray[np.float64]
+EVERYTHING = -1e18
+"""An order that sells whatever is held."""
+
+
+@compiled
+def orders_of_action(
+    action: NDArray[np.floating],
+    takes_weights: bool,
+    max_shares: float,
+    is_fractional: bool,
+    cash: float,
+    shares: FloatArray,
+    prices: FloatArray,
+) -> FloatArray:
+    """Signed shares (N,) that one account's action asks for; see `action_orders`.
+
+    Without fractions they are cut to whole shares towards zero, as filling does.
+    """
+    orders = np.empty(len(shares))
+    action_orders(action, takes_weights, max_shares, is_fractional, cash, shares, prices, orders)
+    if not is_fractional:
+        for k in range(len(orders)):
+            orders[k] = np.trunc(orders[k])
+    return orders
+
+
+@inlined
+def action_orders(
+    action: NDArray[np.floating],
+    takes_weights: bool,
+    max_shares: float,
+    is_fractional: bool,
+    cash: float,
+    shares: FloatArray,
+    prices: FloatArray,
+    orders: FloatArray,
+) -> None:
+    """Orders of an action by its kind; the parameters are those of the functions below.
+
+    Parameters
+    ----------
+    takes_weights : bool
+        Whether the action means target weights, else shares.
+    """
+    if takes_weights:
+        action_weights(action, orders)
+        weight_orders(orders, cash, shares, prices, is_fractional, orders)
+    else:
+        share_orders(action, max_shares, orders)
 
 
 @inlined
