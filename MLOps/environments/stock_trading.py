@@ -143,6 +143,7 @@ class StockTradingBatch:
         windows = windows_of(panel, settings)
         self._first, self._last = (windows[turn % len(windows)][:, i].copy() for i in (0, 1))
         self._is_random, self._limit_steps = settings.random_start, settings.episode_sessions
+        self._has_begun = False
         self.seed(seed)
 
     @property
@@ -166,26 +167,28 @@ class StockTradingBatch:
         -------
         (E, D) float32 (float64 if not normalised)
         """
-        observations = self._new_observations() if out is None else out
+        observations = self._new_observations() if out is None else self._writable(out)
         self._begin(np.arange(self.n_envs), observations)
         return observations
 
-    def step(self, actions: npt.NDArray[np.floating], out: npt.NDArray[Any] | None = None) -> Step:
+    def step(self, actions: npt.ArrayLike, out: npt.NDArray[Any] | None = None) -> Step:
         """Trade on actions at each account's close and go to its next one.
 
         Parameters
         ----------
-        actions : (E, N) float32
-            In [-1, 1].
+        actions : (E, N)
+            In [-1, 1], taken as float32.
         out : (E, D), optional
             Written and returned as the observations.
 
         Raises
         ------
         ModelError
-            If an action is not finite; the accounts before it have stepped.
+            If the actions are not of that shape, or one is not finite; then no account has stepped.
         """
-        observations = self._new_observations() if out is None else out
+        assert self._has_begun, "step before reset"
+        actions = as_actions(actions, self.n_envs, self.tickers)
+        observations = self._new_observations() if out is None else self._writable(out)
         rewards, is_last = np.empty(self.n_envs), np.empty(self.n_envs, np.bool_)
         ended, malformed = step_accounts(
             self._market, self._rules, self._accounts, actions, observations, rewards, is_last
@@ -219,6 +222,13 @@ class StockTradingBatch:
         for name, values in self._accounts._asdict().items():
             values[...] = state["accounts"][name]
         self._generator.bit_generator.state = state["generator"]
+        self._has_begun = True
+
+    def _writable(self, out: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        shape, dtype = (self.n_envs, self.observation_size), self._dtype
+        if out.shape != shape or out.dtype != dtype or not (out.flags.c_contiguous and out.flags.writeable):
+            raise ValueError(f"out is {out.dtype} {out.shape}; must be {np.dtype(dtype)} {shape}, writable, in C order")
+        return out
 
     def _new_observations(self) -> npt.NDArray[Any]:
         return np.empty((self.n_envs, self.observation_size), self._dtype)
@@ -231,6 +241,21 @@ class StockTradingBatch:
         accounts = self._accounts
         accounts.start[which], accounts.end[which], accounts.is_cut[which] = start, end, end < last
         begin_episodes(self._market, self._rules, accounts, which, observations)
+        self._has_begun = True
+
+
+def as_actions(actions: npt.ArrayLike, n_envs: int, tickers: int) -> Float32Array:
+    """Actions (E, N) as float32 in C order, copied only where they are not.
+
+    Raises
+    ------
+    ModelError
+        If they are of another shape.
+    """
+    given = np.ascontiguousarray(actions, dtype=np.float32)
+    if given.shape != (n_envs, tickers):
+        raise ModelError(f"actions of shape {given.shape}", f"({n_envs}, {tickers})", "the policy that gave them")
+    return given
 
 
 _NO_ACCOUNT = np.empty(0, np.int64)

@@ -137,8 +137,11 @@ def step_accounts(
     ended : int
         Number of episodes that ended.
     malformed : int
-        First account whose action is not finite, before which all have stepped; -1 if there is none.
+        First account whose action is not finite, in which case none has stepped; -1 if there is none.
     """
+    malformed = _first_malformed(actions)
+    if malformed >= 0:
+        return 0, malformed
     # arrays are taken out of their tuples once: within the loop each access would count references
     close, volume, is_turbulent, is_frozen = market.close, market.volume, market.is_turbulent, market.is_frozen
     seen_close, seen_features = market.seen_close, market.seen_features
@@ -161,11 +164,6 @@ def step_accounts(
             is_last[e] = True
             ended += 1
             continue
-        not_finite = False
-        for k in range(tickers):
-            not_finite |= action[k] - action[k] != 0.0  # NaN from NaN and from infinity
-        if not_finite:
-            return ended, e
         prices, traded_volume = (close[t], volume[t]) if is_whole else (basket[0], basket[1])
         if not is_whole:
             for k in range(tickers):
@@ -220,6 +218,19 @@ def begin_episodes(
         accounts.wealth[e] = _wealth(t, rules.initial_cash, shares, columns, market.close)
         accounts.reward[e] = accounts.episode_reward[e] = accounts.cost[e] = 0.0
         _observe(t, rules.initial_cash, shares, columns, market.seen_close, market.seen_features, view, observations[e])
+
+
+@inlined
+def _first_malformed(actions: npt.NDArray[np.float32]) -> int:
+    """First row that is not finite, or -1."""
+    first = -1
+    for e in range(len(actions) - 1, -1, -1):
+        is_finite = True
+        for k in range(actions.shape[1]):
+            is_finite &= actions[e, k] - actions[e, k] == 0.0  # the difference is NaN for NaN and for infinity
+        if not is_finite:
+            first = e
+    return first
 
 
 @inlined

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from MLOps.environments.stock_trading import Step
+from MLOps.environments.stock_trading import Step, as_actions
 from MLOps.environments.stock_trading_arrays import initial_shares, trading_terms
-from MLOps.errors import DataError, SourceUnavailableError
+from MLOps.errors import DataError, ModelError, SourceUnavailableError
 from MLOps.inference.model_folder import Normalisation
 from MLOps.inference.observation import Normaliser
 from MLOps.market.panel import MarketPanel
@@ -117,8 +117,17 @@ class FinrlBatch:
         self._rewards[:], self._steps[:] = 0.0, 0
         return self._normalise(np.stack([engine.reset() for engine in self._engines]))
 
-    def step(self, actions: npt.NDArray[np.float32]) -> Step:
-        """Trade on actions (E, N) and go to the next close."""
+    def step(self, actions: npt.ArrayLike) -> Step:
+        """Trade on actions (E, N) and go to the next close.
+
+        Raises
+        ------
+        ModelError
+            If the actions are not of that shape, or one is not finite; then no account has stepped.
+        """
+        actions = as_actions(actions, self.n_envs, self.tickers)
+        if not np.isfinite(actions).all():
+            raise ModelError(f"actions {actions.tolist()}", "finite numbers", "the policy that gave them")
         stepped = [engine.step(action) for engine, action in zip(self._engines, actions, strict=True)]
         observations = np.stack([observation for observation, _, _ in stepped])
         rewards = np.array([reward for _, reward, _ in stepped])
