@@ -11,12 +11,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from MLOps.errors import DataError
-from MLOps.evaluation.backtest import DecidesOrders, Trajectory, run_policy
+from MLOps.evaluation.backtest import DecidesOrders, Trajectory, run_policy, run_weights
 from MLOps.evaluation.markowitz import mean_variance_weights, minimum_variance_weights
 from MLOps.evaluation.performance import Performance, measure, sharpe_ratio
 from MLOps.evaluation.random_turnover import with_turnover_of
 from MLOps.evaluation.significance import SharpeDifference, sharpe_difference
-from MLOps.evaluation.target_weights import TargetWeights, fit_on_the_past
+from MLOps.evaluation.target_weights import fit_on_the_past
 from MLOps.inference.policy import EqualWeightPolicy
 from MLOps.market.accounting import FloatArray
 from MLOps.market.panel import MarketPanel
@@ -116,11 +116,12 @@ def compare(
     """
     if window.stop - window.start < 2:
         raise DataError(f"a window of {window.stop - window.start} session", "at least 2 sessions", "window.first_date")
-    strategies = {**policies, **_baselines(panel, window, terms)}
+    strategies = {**policies, "equal_weight": EqualWeightPolicy()}
     paths = {name: run_policy(policy, panel, window, terms.account) for name, policy in strategies.items()}
+    paths |= _fitted_paths(panel, window, terms)
     randoms = _random_paths(paths[MODEL], panel, window, terms)
     paths[RANDOM] = sorted(randoms, key=lambda path: path.wealth[-1])[len(randoms) // 2]
-    _LOG.info("ran %d strategies and %d random ones", len(strategies), len(randoms))
+    _LOG.info("ran %d strategies and %d random ones", len(paths) - 1, len(randoms))
     year = terms.sessions_per_year
     dates = panel.dates[window]
     scorecard = Scorecard(
@@ -139,20 +140,20 @@ def compare(
     return Comparison(paths, np.stack([path.wealth for path in randoms]), scorecard)
 
 
-def _baselines(panel: MarketPanel, window: slice, terms: BacktestTerms) -> dict[str, DecidesOrders]:
+def _fitted_paths(panel: MarketPanel, window: slice, terms: BacktestTerms) -> dict[str, Trajectory]:
     schedule = (terms.baselines.lookback_sessions, terms.baselines.refit_sessions)
-    return {
-        "equal_weight": EqualWeightPolicy(),
+    weights = {
         "minimum_variance": fit_on_the_past(minimum_variance_weights, panel, window, *schedule),
         "mean_variance": fit_on_the_past(mean_variance_weights, panel, window, *schedule),
-        "cash": TargetWeights({}),
+        "cash": np.zeros((window.stop - window.start, len(panel.tickers))),
     }
+    return {name: run_weights(targets, panel, window, terms.account) for name, targets in weights.items()}
 
 
 def _random_paths(model: Trajectory, panel: MarketPanel, window: slice, terms: BacktestTerms) -> list[Trajectory]:
     seeds = np.random.SeedSequence(terms.baselines.random_seed).generate_state(terms.baselines.random_paths)
-    lag = terms.account.execution_lag_sessions
-    return [run_policy(with_turnover_of(model, window, lag, int(seed)), panel, window, terms.account) for seed in seeds]
+    account = terms.account
+    return [run_policy(with_turnover_of(model, window, account, int(s)), panel, window, account) for s in seeds]
 
 
 def _spread(model: Trajectory, randoms: list[Trajectory], sessions_per_year: int) -> RandomSpread:

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MLOps.evaluation.backtest import Trajectory
+from MLOps.evaluation.random_turnover_kernel import turnover_orders
 from MLOps.market.accounting import FloatArray
 from MLOps.market.panel import MarketPanel
-
-_SMALLEST = 1e-12  # keeps 0 / 0 at 0 where everything is sold
+from MLOps.settings.backtest import AccountSettings
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class RandomTurnover:
         Drawn order in which tickers are sold.
     spread : (K, N) float64
         Drawn parts of what is bought, summing to 1 in each row.
+    is_fractional : bool
+        Whether parts of a share are ordered.
     """
 
     start: int
@@ -33,29 +35,24 @@ class RandomTurnover:
     sold: FloatArray
     sequence: NDArray[np.int64]
     spread: FloatArray
+    is_fractional: bool
 
     def orders(self, panel: MarketPanel, t: int, cash: float, shares: FloatArray) -> FloatArray:
         """Sells whole positions in random order until the amount is reached; spreads the buys over the others."""
-        k, prices = t - self.start, panel.close[t]
+        k, prices = t - self.start, np.ascontiguousarray(panel.close[t])
         if self.bought[k] == self.sold[k] == 0:
             return np.zeros_like(shares)
-        held = shares * prices
-        wealth = cash + held.sum()
-        order = self.sequence[k]
-        sold = np.zeros_like(held)
-        before = np.cumsum(held[order]) - held[order]
-        sold[order] = np.clip(self.sold[k] * wealth - before, 0, held[order])
-        spread = self.spread[k] * (sold == 0)
-        bought = self.bought[k] * wealth * spread / max(spread.sum(), _SMALLEST)
-        return np.asarray(np.rint((bought - sold) / prices))
+        return turnover_orders(
+            self.bought[k], self.sold[k], self.sequence[k], self.spread[k], cash, shares, prices, self.is_fractional
+        )
 
 
-def with_turnover_of(path: Trajectory, window: slice, lag_sessions: int, seed: int) -> RandomTurnover:
+def with_turnover_of(path: Trajectory, window: slice, account: AccountSettings, seed: int) -> RandomTurnover:
     """The random strategy whose fills match in value those of `path`, close by close.
 
-    It decides `lag_sessions` before a fill, so it decides at row t what `path` had filled at
-    ``t + lag_sessions``.
+    It decides the account's lag before a fill, so it decides at row t what `path` had filled at ``t + lag``.
     """
+    lag_sessions = account.execution_lag_sessions
     generator, ahead = np.random.default_rng(seed), np.zeros(lag_sessions)
     tickers = np.tile(np.arange(path.shares.shape[1]), (len(path.wealth), 1))
     return RandomTurnover(
@@ -64,4 +61,5 @@ def with_turnover_of(path: Trajectory, window: slice, lag_sessions: int, seed: i
         sold=np.append((path.sold / path.wealth)[lag_sessions:], ahead),
         sequence=generator.permuted(tickers, axis=1),
         spread=generator.dirichlet(np.ones(tickers.shape[1]), len(tickers)),
+        is_fractional=account.allow_fractional_shares,
     )

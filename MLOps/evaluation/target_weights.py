@@ -1,7 +1,6 @@
-"""A policy that moves to given weights at given sessions and holds in between."""
+"""Target weights fitted on the past, at given sessions; in between they are held."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,38 +11,18 @@ from MLOps.market.panel import MarketPanel
 MINIMUM_FIT_SESSIONS = 20
 
 
-@dataclass(frozen=True)
-class TargetWeights:
-    """Trades to ``weights_at[t]`` at row t of the panel; no orders at the other rows.
-
-    Attributes
-    ----------
-    weights_at : mapping of int to (N,) float64
-        Fractions of the wealth, >= 0 and summing to at most 1; the rest stays cash.
-    """
-
-    weights_at: Mapping[int, FloatArray]
-
-    def orders(self, panel: MarketPanel, t: int, cash: float, shares: FloatArray) -> FloatArray:
-        """Whole shares that lead from what is held to the weights of row t, at its close."""
-        if t not in self.weights_at:
-            return np.zeros_like(shares)
-        prices = panel.close[t]
-        wealth = cash + shares @ prices
-        return np.asarray(np.floor(self.weights_at[t] * wealth / prices) - shares)
-
-
 def fit_on_the_past(
     fit: Callable[[FloatArray], FloatArray],
     panel: MarketPanel,
     window: slice,
     lookback_sessions: int,
     refit_sessions: int,
-) -> TargetWeights:
-    """Weights fitted at the first session of a window, and again every `refit_sessions`.
+) -> FloatArray:
+    """Weights (K, N) for `run_weights`, fitted at the first session of a window, and again every `refit_sessions`.
 
     Each fit sees the closes of the last `lookback_sessions` rows up to and including its own, or as
-    many as there are, and nothing after. With ``refit_sessions=0`` the first fit is held to the end.
+    many as there are, and nothing after. The rows in between are NaN, which orders nothing. With
+    ``refit_sessions=0`` the first fit is held to the end.
 
     Parameters
     ----------
@@ -61,5 +40,9 @@ def fit_on_the_past(
             f"at least {MINIMUM_FIT_SESSIONS} to fit the baselines on",
             "a later window, or data that begins earlier",
         )
-    rows = range(window.start, window.stop, refit_sessions or window.stop - window.start)
-    return TargetWeights({t: fit(panel.close[max(0, t + 1 - lookback_sessions) : t + 1]) for t in rows})
+    sessions = window.stop - window.start
+    weights = np.full((sessions, len(panel.tickers)), np.nan)
+    for k in range(0, sessions, refit_sessions or sessions):
+        known = window.start + k + 1
+        weights[k] = fit(panel.close[max(0, known - lookback_sessions) : known])
+    return weights

@@ -64,10 +64,22 @@ class Normalisation(_Card):
 
 
 class ActionRule(_Card):
-    """How an action in [-1, 1] becomes an order."""
+    """How an action in [-1, 1] becomes an order; MLOps/market/orders.py does it."""
 
-    max_shares_per_order: int = Field(ge=1, description="Shares that an action of 1 asks for (FinRL's hmax).")
+    kind: Literal["share_orders", "target_weights"] = Field(
+        description="Whether an action means shares to trade or target weights, its positive part."
+    )
+    max_shares_per_order: int | None = Field(
+        ge=1, description="Shares that an action of 1 asks for (FinRL's hmax); empty where it means weights."
+    )
+    is_fractional: bool = Field(description="Order parts of a share; otherwise orders are cut to whole ones.")
     turbulence_threshold: float | None = Field(description="At or above it everything is sold; empty means never.")
+
+    @model_validator(mode="after")
+    def _says_how_many_shares(self) -> "ActionRule":
+        if (self.kind == "share_orders") != (self.max_shares_per_order is not None):
+            raise ValueError("max_shares_per_order belongs to share_orders, and to them alone")
+        return self
 
 
 class Window(_Card):
@@ -80,7 +92,7 @@ class Window(_Card):
 class MlpActorCard(_Card):
     """Card of a trained multilayer perceptron."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     kind: Literal["mlp_actor"] = "mlp_actor"
     architecture: Architecture
     observation: ObservationSchema
@@ -163,7 +175,9 @@ def read_card(folder: Path) -> MlpActorCard | EqualWeightCard:
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])
         raise ModelError(
-            f"{path}: {place} {fault['msg']}", "kinds mlp_actor and equal_weight, format 1", "train it again"
+            f"{path}: {place} {fault['msg']}",
+            "kind mlp_actor in format 2, or equal_weight in format 1",
+            "train it again",
         ) from error
 
 

@@ -20,6 +20,7 @@ from MLOps.inference.model_folder import (
     write_model,
 )
 from MLOps.inference.observation import Normaliser, observe
+from MLOps.market.orders import EVERYTHING, orders_of_action
 from MLOps.market.panel import MarketPanel
 
 FloatArray = npt.NDArray[np.float64]
@@ -42,6 +43,9 @@ class Policy(Protocol):
 
     def orders(self, panel: MarketPanel, t: int, cash: float, shares: FloatArray) -> FloatArray:
         """Signed shares to trade (N,) float64 at the close of session `t`; rows after `t` are not read.
+
+        Filling them cuts a sell to what is held, a buy to what the cash pays for, and both to whole shares
+        where the account trades no others.
 
         Parameters
         ----------
@@ -110,12 +114,12 @@ class EqualWeightPolicy:
         """Every panel fits."""
 
     def orders(self, panel: MarketPanel, t: int, cash: float, shares: FloatArray) -> FloatArray:
-        """Whole shares (N,) that lift the smallest holdings to one level, as high as the cash to spend allows."""
+        """Shares (N,) that lift the smallest holdings to one level, as high as the cash to spend allows."""
         prices = panel.close[t]
         held = shares * prices
         lowest = np.cumsum(np.sort(held))  # the n smallest holdings together
         level = ((_ORDERED_FRACTION * cash + lowest) / np.arange(1, len(held) + 1)).min()
-        wanted: FloatArray = np.floor(np.maximum(level - held, 0.0) / prices)
+        wanted: FloatArray = np.maximum(level - held, 0.0) / prices
         return wanted
 
 
@@ -149,6 +153,7 @@ class MlpActorPolicy:
         self._layers = layers
         self._activation = _ACTIVATIONS[card.architecture.activation]
         self._normalise = Normaliser(card.normalisation)
+        self._max_shares = np.float32(card.action.max_shares_per_order or 0)  # FinRL multiplies in float32
 
     @property
     def indicators(self) -> tuple[str, ...]:
@@ -181,10 +186,15 @@ class MlpActorPolicy:
         return np.tanh(values) if self.card.architecture.squash == "tanh" else np.clip(values, -1.0, 1.0)
 
     def orders(self, panel: MarketPanel, t: int, cash: float, shares: FloatArray) -> FloatArray:
-        """Whole shares towards zero; everything is sold on a day at or above the turbulence threshold."""
+        """What the action asks for; everything is sold on a day at or above the turbulence threshold.
+
+        The action is float32, as the networks' and the environment's are: the last bit decides on a share.
+        """
         rule = self.card.action
         if rule.turbulence_threshold is not None and panel.turbulence[t] >= rule.turbulence_threshold:
-            return -shares
+            return np.full(len(shares), EVERYTHING)
         columns = [panel.feature_names.index(name) for name in self.indicators]
-        action = self.actions(observe(panel, t, cash, shares, columns))
-        return np.trunc(action * rule.max_shares_per_order)
+        action = self.actions(observe(panel, t, cash, shares, columns)).astype(np.float32)
+        prices = np.ascontiguousarray(panel.close[t])
+        takes_weights = rule.kind == "target_weights"
+        return orders_of_action(action, takes_weights, self._max_shares, rule.is_fractional, cash, shares, prices)

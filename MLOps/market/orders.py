@@ -18,7 +18,7 @@ EVERYTHING = -1e18
 def orders_of_action(
     action: NDArray[np.floating],
     takes_weights: bool,
-    max_shares: float,
+    max_shares: np.floating,
     is_fractional: bool,
     cash: float,
     shares: FloatArray,
@@ -40,7 +40,7 @@ def orders_of_action(
 def action_orders(
     action: NDArray[np.floating],
     takes_weights: bool,
-    max_shares: float,
+    max_shares: np.floating,
     is_fractional: bool,
     cash: float,
     shares: FloatArray,

@@ -58,7 +58,9 @@ def describe(
         ),
         normalisation=normalisation,
         action=ActionRule(
-            max_shares_per_order=environment.max_shares_per_order,
+            kind=environment.actions,
+            max_shares_per_order=environment.max_shares_per_order if environment.actions == "share_orders" else None,
+            is_fractional=environment.is_fractional,
             turbulence_threshold=environment.turbulence_threshold,
         ),
         environment=identity_of(environment),

@@ -38,7 +38,12 @@ def policy_of(actor: Actor, normalisation: Normalisation, folder: Path) -> MlpAc
         architecture=Architecture(hidden_sizes=actor.hidden_sizes, activation=actor.activation, squash=actor.squash),
         observation=ObservationSchema(tickers=("AA", "BB"), indicators=("macd", "rsi_30"), size=9),
         normalisation=normalisation,
-        action={"max_shares_per_order": 100, "turbulence_threshold": None},
+        action={
+            "kind": "share_orders",
+            "max_shares_per_order": 100,
+            "is_fractional": False,
+            "turbulence_threshold": None,
+        },
         environment={},
         windows={},
         provenance={},

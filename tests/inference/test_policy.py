@@ -32,7 +32,12 @@ def make_card(**changes: object) -> MlpActorCard:
         "architecture": {"hidden_sizes": [3], "activation": "relu", "squash": "clip"},
         "observation": {"tickers": ["AA", "BB"], "indicators": ["rsi_30"], "size": 7},
         "normalisation": {"mean": [0.0] * 7, "scale": [1.0] * 7, "limit": 1e6},
-        "action": {"max_shares_per_order": 100, "turbulence_threshold": None},
+        "action": {
+            "kind": "share_orders",
+            "max_shares_per_order": 100,
+            "is_fractional": False,
+            "turbulence_threshold": None,
+        },
         "environment": {"initial_amount": 1000.0},
         "windows": {"train": {"first": "2020-01-01", "last": "2020-01-03"}},
         "provenance": {"library": "sb3", "seed": 1},

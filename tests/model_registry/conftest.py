@@ -44,7 +44,12 @@ def make_model(tmp_path: Path) -> Callable[[float], Path]:
                 "architecture": {"hidden_sizes": [], "activation": "relu", "squash": "clip"},
                 "observation": {"tickers": ["AAA", "BBB"], "indicators": [], "size": 5},
                 "normalisation": {"mean": [0.0] * 5, "scale": [1.0] * 5, "limit": 10.0},
-                "action": {"max_shares_per_order": 10, "turbulence_threshold": None},
+                "action": {
+                    "kind": "share_orders",
+                    "max_shares_per_order": 10,
+                    "is_fractional": False,
+                    "turbulence_threshold": None,
+                },
                 "environment": {},
                 "windows": {},
                 "provenance": {"seed": 1},

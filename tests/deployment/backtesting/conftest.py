@@ -69,7 +69,9 @@ def make_model() -> Callable[..., Path]:
             architecture=Architecture(hidden_sizes=(8,), activation="tanh", squash="clip"),
             observation=ObservationSchema(tickers=tickers, indicators=indicators, size=size),
             normalisation=Normalisation(mean=(0.0,) * size, scale=(1e4,) * (size - 6) + (1.0,) * 6, limit=10.0),
-            action=ActionRule(max_shares_per_order=100, turbulence_threshold=None),
+            action=ActionRule(
+                kind="share_orders", max_shares_per_order=100, is_fractional=False, turbulence_threshold=None
+            ),
             environment={},
             windows={
                 "train": Window(first=date(2021, 1, 4), last=date(2021, 4, 30)),

@@ -71,7 +71,12 @@ class Arena:
                 "architecture": {"hidden_sizes": [], "activation": "relu", "squash": "clip"},
                 "observation": {"tickers": tickers, "indicators": [], "size": size},
                 "normalisation": {"mean": [0.0] * size, "scale": [1.0] * size, "limit": 10.0},
-                "action": {"max_shares_per_order": 10, "turbulence_threshold": None},
+                "action": {
+                    "kind": "share_orders",
+                    "max_shares_per_order": 10,
+                    "is_fractional": False,
+                    "turbulence_threshold": None,
+                },
                 "environment": {},
                 "windows": {},
                 "provenance": {},
