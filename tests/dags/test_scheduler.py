@@ -91,7 +91,7 @@ def test_the_whole_strategy_runs_from_a_form_and_nothing_stays(
 ) -> None:
     settings = read_settings(running)
     assert _Api(running).run("full_strategy", small_strategy)["state"] == "success"
-    (chain,) = (settings.paths.reports / "chains").glob("*manual__*")  # the weekly clock may have started one too
+    (chain,) = (settings.paths.reports / "chains").glob("*manual__*")  # the weekly clock may tick meanwhile
     assert len(list(chain.glob("0*.json"))) == 5
     records = recorded_services(services_folder(settings))
     assert len(records) == 5

@@ -77,6 +77,27 @@ def test_the_clock_the_asset_both_or_neither_start_it(
     assert type(dag.timetable).__name__ == kind
 
 
+def test_a_new_plan_waits_for_its_next_tick(
+    plan_values: dict[str, Any], write_plan: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.serialization.decoders import decode_timetable
+    from airflow.serialization.encoders import encode_timetable
+    from airflow.timetables import trigger
+    from airflow.timetables.base import TimeRestriction
+
+    from pipelines.orchestration.airflow_chain import chain
+
+    plan_values["schedule"] |= {"cron": "0 9 * * SAT", "asset": "market_data", "timezone": "America/New_York"}
+    dag = chain(load_plan("pair", write_plan(plan_values)))
+    timetable = decode_timetable(encode_timetable(dag.timetable))  # as the scheduler gets it
+    monkeypatch.setattr(trigger, "utcnow", lambda: datetime(2024, 3, 2, 14, 1, tzinfo=UTC))  # a minute after a tick
+    first = timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(earliest=None, latest=None, catchup=False)
+    )
+    assert first is not None
+    assert first.run_after == datetime(2024, 3, 9, 14, tzinfo=UTC)
+
+
 def test_the_last_step_updates_the_asset() -> None:
     from pipelines.orchestration.airflow_chain import chain
 
