@@ -176,8 +176,8 @@ def read_card(folder: Path) -> MlpActorCard | EqualWeightCard:
         place = ".".join(str(part) for part in fault["loc"])
         raise ModelError(
             f"{path}: {place} {fault['msg']}",
-            "kind mlp_actor in format 2, or equal_weight in format 1",
-            "train it again",
+            "kinds mlp_actor (format 2) and equal_weight (format 1)",
+            "train it again; a registered one gives up its alias (model_registry/README.md)",
         ) from error
 
 

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from MLOps.errors import DigestError, ModelError
 from MLOps.inference.model_folder import MlpActorCard, model_digest, read_card, write_model
 from MLOps.inference.observation import Normaliser, fit_normalisation, observe
 from MLOps.inference.policy import MlpActorPolicy, load_policy, write_equal_weight
-from MLOps.market.accounting import execute
+from MLOps.market.accounting import execute, flat_terms
 from MLOps.market.panel import MarketPanel
+
+SHARE_ORDERS = {
+    "kind": "share_orders",
+    "max_shares_per_order": 100,
+    "is_fractional": False,
+    "turbulence_threshold": None,
+}
+TARGET_WEIGHTS = SHARE_ORDERS | {"kind": "target_weights", "max_shares_per_order": None}
 
 
 def make_panel(sessions: int = 5, seed: int = 3) -> MarketPanel:
@@ -32,12 +41,7 @@ def make_card(**changes: object) -> MlpActorCard:
         "architecture": {"hidden_sizes": [3], "activation": "relu", "squash": "clip"},
         "observation": {"tickers": ["AA", "BB"], "indicators": ["rsi_30"], "size": 7},
         "normalisation": {"mean": [0.0] * 7, "scale": [1.0] * 7, "limit": 1e6},
-        "action": {
-            "kind": "share_orders",
-            "max_shares_per_order": 100,
-            "is_fractional": False,
-            "turbulence_threshold": None,
-        },
+        "action": SHARE_ORDERS,
         "environment": {"initial_amount": 1000.0},
         "windows": {"train": {"first": "2020-01-01", "last": "2020-01-03"}},
         "provenance": {"library": "sb3", "seed": 1},
@@ -101,19 +105,44 @@ def test_orders_read_no_row_after_t(folder: Path) -> None:
     np.testing.assert_array_equal(policy.orders(panel.window(0, 3), 2, 500.0, shares), whole)
 
 
-def test_orders_are_whole_shares_of_the_action(folder: Path) -> None:
-    panel, policy = make_panel(), load_policy(folder)
+def written_policy(folder: Path, **action: object) -> MlpActorPolicy:
+    write_model(folder, make_card(action=action), make_weights())
+    policy = load_policy(folder)
     assert isinstance(policy, MlpActorPolicy)
-    action = policy.actions(observe(panel, 1, 500.0, np.zeros(2), [1]))
-    np.testing.assert_array_equal(policy.orders(panel, 1, 500.0, np.zeros(2)), np.trunc(action * 100))
+    return policy
 
 
-def test_turbulence_at_the_threshold_sells_everything(tmp_path: Path) -> None:
-    rule = {"max_shares_per_order": 100, "turbulence_threshold": 3.0}
-    write_model(tmp_path, make_card(action=rule), make_weights())
-    panel, policy, shares = make_panel(), load_policy(tmp_path), np.array([250.0, 7.0])
-    np.testing.assert_array_equal(policy.orders(panel, 3, 0.0, shares), -shares)
-    assert not np.array_equal(policy.orders(panel, 2, 0.0, shares), -shares)
+@pytest.mark.parametrize(("is_fractional", "cut"), [(False, np.trunc), (True, np.asarray)])
+def test_an_action_means_shares(tmp_path: Path, is_fractional: bool, cut: Callable) -> None:
+    policy, panel = written_policy(tmp_path, **SHARE_ORDERS | {"is_fractional": is_fractional}), make_panel()
+    action = policy.actions(observe(panel, 1, 500.0, np.zeros(2), [1])).astype(np.float32)
+    assert (action * 100 % 1 != 0).all()
+    np.testing.assert_array_equal(policy.orders(panel, 1, 500.0, np.zeros(2)), cut(action * np.float32(100)))
+
+
+@pytest.mark.parametrize(("is_fractional", "cut"), [(False, np.floor), (True, np.asarray)])
+def test_an_action_means_weights(tmp_path: Path, is_fractional: bool, cut: Callable) -> None:
+    policy, panel = written_policy(tmp_path, **TARGET_WEIGHTS | {"is_fractional": is_fractional}), make_panel()
+    shares = np.array([3.0, 2.0])
+    action = policy.actions(observe(panel, 1, 500.0, shares, [1]))
+    assert action[0] > 0 > action[1]  # so the second is sold
+    wealth = 500 + shares @ panel.close[1]
+    target = np.array([cut(action[0] * wealth / panel.close[1, 0]), 0.0])
+    np.testing.assert_allclose(policy.orders(panel, 1, 500.0, shares), target - shares, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [SHARE_ORDERS, TARGET_WEIGHTS])
+def test_turbulence_at_the_threshold_sells_everything(tmp_path: Path, rule: dict) -> None:
+    policy, panel, shares = written_policy(tmp_path, **rule | {"turbulence_threshold": 3.0}), make_panel(), np.ones(2)
+    fill = execute(0.0, shares, panel.close[3], policy.orders(panel, 3, 0.0, shares), flat_terms(2, 0.0, 0.0))
+    np.testing.assert_array_equal(fill.shares, [0, 0])
+    assert (policy.orders(panel, 2, 0.0, shares) > -shares).any()
+
+
+def test_a_rule_of_shares_says_how_many_and_one_of_weights_does_not() -> None:
+    for rule in (SHARE_ORDERS | {"max_shares_per_order": None}, SHARE_ORDERS | {"kind": "target_weights"}):
+        with pytest.raises(ValidationError, match="max_shares_per_order belongs to share_orders"):
+            make_card(action=rule)
 
 
 def test_check_refuses_other_tickers_and_missing_indicators(folder: Path) -> None:
@@ -132,23 +161,28 @@ def test_equal_weight_buys_until_the_cash_is_spent_and_holds(tmp_path: Path) -> 
     assert [file.name for file in tmp_path.iterdir()] == ["model.json"]
     panel, policy = make_panel(), load_policy(tmp_path, digest)
     policy.check(panel)
-    orders = policy.orders(panel, 0, 1000.0, np.zeros(2))
-    value = orders * panel.close[0]
-    assert (value <= 450).all()
-    assert (value > 450 - panel.close[0]).all()
-    cash, shares = 1000.0, np.zeros(2)
-    for _ in range(5):
-        fill = execute(cash, shares, panel.close[0], policy.orders(panel, 0, cash, shares), 0.001, 0.001)
+    np.testing.assert_allclose(policy.orders(panel, 0, 1000.0, np.zeros(2)) * panel.close[0], 450)
+    cash, shares, terms = 1000.0, np.zeros(2), flat_terms(2, 0.001, 0.001)
+    for _ in range(6):
+        fill = execute(cash, shares, panel.close[0], policy.orders(panel, 0, cash, shares), terms)
         cash, shares = fill.cash, fill.shares
-    np.testing.assert_array_equal(policy.orders(panel, 0, cash, shares), [0, 0])
+    np.testing.assert_array_equal(fill.traded, [0, 0])
     assert np.ptp(shares * panel.close[0]) <= panel.close[0].max()
     assert cash < panel.close[0].sum()
 
 
 def test_unknown_kind_names_those_that_are_allowed(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({"kind": "pickle"}))
-    with pytest.raises(ModelError, match="mlp_actor and equal_weight"):
+    with pytest.raises(ModelError, match=r"mlp_actor \(format 2\) and equal_weight"):
         load_policy(tmp_path)
+
+
+def test_a_card_of_the_first_format_is_refused(folder: Path) -> None:
+    card = json.loads((folder / "model.json").read_text())
+    card["format"], card["action"] = 1, {"max_shares_per_order": 100, "turbulence_threshold": None}
+    (folder / "model.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match=r"mlp_actor\.format .*; allowed: kinds mlp_actor \(format 2\)"):
+        load_policy(folder)
 
 
 def test_missing_card_is_told(tmp_path: Path) -> None:

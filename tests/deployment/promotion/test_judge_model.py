@@ -46,7 +46,7 @@ def test_folder_that_holds_no_known_model_fails_to_load(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text('{"kind": "pickle"}')
     result, policy = model_loads(tmp_path, model_digest(tmp_path))
     assert (result.passed, result.figure, policy) == (False, None, None)
-    assert "mlp_actor and equal_weight" in result.reason
+    assert "mlp_actor (format 2) and equal_weight" in result.reason
 
 
 def make_gate(passed: bool, figure: float | None = 0.5) -> GateResult:
