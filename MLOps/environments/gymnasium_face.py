@@ -8,7 +8,7 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from MLOps.environments.stock_trading import TradingBatch
+from MLOps.environments.stock_trading import Step, TradingBatch
 
 Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -72,8 +72,9 @@ class StockTradingEnv(gymnasium.Env[Float32Array, Float32Array]):
 class StockTradingVectorEnv(VectorEnv[Float32Array, Float32Array, npt.NDArray[Any]]):
     """Many accounts, stepped in one call; an account whose episode ends begins the next one in the same step.
 
-    ``infos["final_obs"]`` then holds the last observations of those that ended, ``infos["_final_obs"]``
-    tells which, as Gymnasium's own vector environments do under ``AutoresetMode.SAME_STEP``.
+    ``infos["final_obs"]`` then holds the last observations of those that ended, ``infos["final_info"]`` their
+    ``episode`` (summed reward, length), and the names with an underscore in front tell which ended, as
+    Gymnasium's own vector environments do under ``AutoresetMode.SAME_STEP``.
 
     Parameters
     ----------
@@ -105,7 +106,16 @@ class StockTradingVectorEnv(VectorEnv[Float32Array, Float32Array, npt.NDArray[An
         is_terminated = step.is_last & ~step.is_cut
         if not len(step.ended):
             return step.observations, step.rewards, is_terminated, step.is_cut, {}
+        return step.observations, step.rewards, is_terminated, step.is_cut, self._infos(step)
+
+    def _infos(self, step: Step) -> dict[str, Any]:
+        """What Gymnasium's own vector environments tell of the accounts whose episode has ended."""
         last = np.empty(self.num_envs, dtype=object)
         last[step.ended] = list(step.last_observations)
-        infos = {"final_obs": last, "_final_obs": step.is_last.copy(), "final_info": {}}
-        return step.observations, step.rewards, is_terminated, step.is_cut, infos
+        episode: dict[str, npt.NDArray[Any]] = {}
+        for name, values in (("r", step.episode_rewards), ("l", step.episode_steps), ("t", np.zeros(len(step.ended)))):
+            episode[name] = np.zeros(self.num_envs, values.dtype)
+            episode[name][step.ended] = values
+            episode[f"_{name}"] = step.is_last
+        final_info = {"episode": episode, "_episode": step.is_last}
+        return {"final_obs": last, "_final_obs": step.is_last, "final_info": final_info, "_final_info": step.is_last}

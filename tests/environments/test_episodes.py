@@ -149,9 +149,8 @@ def test_windows_are_played_in_turn_from_account_to_account(make):
     windows = [{"first": "2020-01-02", "last": "2020-01-04"}, {"first": "2020-01-07", "last": "2020-01-31"}]
     rows, ends = days_of(make(n_envs=3, windows=windows), 3, 5)
     assert rows.T.tolist() == [[1, 2, 1, 2, 1, 2], [6, 7, 8, 6, 7, 8], [1, 2, 1, 2, 1, 2]]
-    assert ends[:, 0].T.tolist() == [[False, True] * 2 + [False], [False, False, True, False, False]] + [
-        [False, True] * 2 + [False]
-    ]
+    twice = [False, True] * 2 + [False]
+    assert ends[:, 0].T.tolist() == [twice, [False, False, True, False, False], twice]
     assert not ends[:, 1].any()
 
 
