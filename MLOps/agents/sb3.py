@@ -1,4 +1,4 @@
-"""Agents of Stable-Baselines3: PPO, A2C, DDPG, TD3 and SAC."""
+"""Agents of Stable-Baselines3: PPO, A2C, DDPG, TD3 and SAC, each playing many accounts at once."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -7,25 +7,46 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
+from stable_baselines3 import A2C, DDPG, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
-from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch import nn
 
 from MLOps.agents.agent import Actor, Float32Array, Observer
+from MLOps.agents.fast_ppo import FastPPO
+from MLOps.agents.replay import BatchedReplay, GaussianNoise
+from MLOps.agents.rollouts import BatchedRollouts
 from MLOps.agents.weights import activation_class, are_finite, layer_weights
 from MLOps.environments.sb3_face import StockTradingVecEnv
 from MLOps.settings.agent import Sb3Settings
 
-_ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "a2c": A2C, "ddpg": DDPG, "td3": TD3, "sac": SAC}
 _COUNTERS = ("num_timesteps", "_episode_num", "_n_updates", "_current_progress_remaining")
 _LAST_SEEN = ("_last_obs", "_last_original_obs", "_last_episode_starts")
 _FIGURE_NAMES = {"rollout/ep_rew_mean": "episode_reward", "rollout/ep_len_mean": "episode_length"}
 _REPORT_TIMESTEPS = 2048
+
+
+class _A2c(BatchedRollouts, A2C):
+    """A2C."""
+
+
+class _Ddpg(BatchedReplay, DDPG):
+    """DDPG."""
+
+
+class _Td3(BatchedReplay, TD3):
+    """TD3."""
+
+
+class _Sac(BatchedReplay, SAC):
+    """SAC."""
+
+
+_ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": FastPPO, "a2c": _A2c, "ddpg": _Ddpg, "td3": _Td3, "sac": _Sac}
 
 
 class Sb3Agent:
@@ -146,26 +167,21 @@ class _FigureWriter(KVWriter):
 def _make_model(settings: Sb3Settings, environment: StockTradingVecEnv, seed: int) -> BaseAlgorithm:
     values = settings.hyperparameters.model_dump(exclude={"n_envs"})
     if (deviation := values.pop("action_noise_std", None)) is not None:
-        size = environment.action_space.shape
-        assert size is not None
-        values["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, deviation))
-    return _ALGORITHMS[settings.algorithm](
-        "MlpPolicy",
-        environment,
-        policy_kwargs={
-            "net_arch": list(settings.network.hidden_sizes),
-            "activation_fn": activation_class(settings.network.activation),
-        },
-        seed=seed,
-        device="cpu",
-        **values,
-    )
+        values["action_noise"] = GaussianNoise(deviation, environment.num_envs, environment.batch.tickers)
+    algorithm = _ALGORITHMS[settings.algorithm]
+    policy: dict[str, Any] = {
+        "net_arch": list(settings.network.hidden_sizes),
+        "activation_fn": activation_class(settings.network.activation),
+    }
+    if issubclass(algorithm, OffPolicyAlgorithm):
+        policy["optimizer_kwargs"] = {"fused": True}  # Adam over all parameters in one loop
+    return algorithm("MlpPolicy", environment, policy_kwargs=policy, seed=seed, device="cpu", **values)
 
 
 def _acting_modules(model: BaseAlgorithm) -> tuple[list[nn.Module], bool]:
     """The actor's modules in order, and whether a tanh follows the last one."""
     policy: Any = model.policy
-    if isinstance(model, PPO | A2C):
+    if isinstance(model, OnPolicyAlgorithm):
         return [*policy.mlp_extractor.policy_net, policy.action_net], False
     if isinstance(model, SAC):
         return [*policy.actor.latent_pi, policy.actor.mu], True
@@ -205,4 +221,6 @@ def _to_tensor(array: np.ndarray[Any, Any] | None) -> torch.Tensor | None:
 
 def _log_interval(model: BaseAlgorithm) -> int:
     """Rollouts (on-policy) or episodes (off-policy) between two reports."""
-    return max(1, _REPORT_TIMESTEPS // model.n_steps) if isinstance(model, PPO | A2C) else 1
+    if not isinstance(model, OnPolicyAlgorithm):
+        return 1
+    return max(1, _REPORT_TIMESTEPS // (model.n_steps * model.n_envs))
