@@ -92,7 +92,7 @@ def _schedule(schedule: Schedule) -> Any:
 
 
 def _coming_ticks(cron: str, timezone: str) -> CronTriggerTimetable:
-    """The clock of a cron line; left alone, Airflow begins with the last tick if under a tenth of the interval passed."""
+    """The clock of a cron line; left alone, Airflow takes up a tick that is under a tenth of the interval ago."""
     return CronTriggerTimetable(cron, timezone=timezone, run_immediately=timedelta(0))
 
 
