@@ -90,7 +90,9 @@ def evaluation_terms(backtest: Backtest, demanded: EvaluationTerms) -> GateResul
     """Gate: the backtest had the account and the year that count; a what-if with other costs or no lag does not."""
     figures, thresholds = _terms(backtest.scorecard.terms), _terms(demanded)
     others = [
-        f"{name} {figures[name]:g}, not {thresholds[name]:g}" for name in figures if figures[name] != thresholds[name]
+        f"{name} {_typeset(figures[name])}, not {_typeset(thresholds[name])}"
+        for name in figures
+        if figures[name] != thresholds[name]
     ]
     told = f"the backtest had {', '.join(others)}" if others else "the backtest had the terms that count"
     return _result("evaluation_terms", _listed(figures), _listed(thresholds), not others, told)
@@ -149,7 +151,11 @@ def _terms(terms: EvaluationTerms) -> dict[str, float]:
 
 
 def _listed(values: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in values.items())
+    return ", ".join(f"{name} {_typeset(value)}" for name, value in values.items())
+
+
+def _typeset(value: float) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
 def _result(gate: str, figure: float | str | None, threshold: float | str, passed: bool, reason: str) -> GateResult:

@@ -8,6 +8,7 @@ import pytest
 from MLOps.errors import ModelError
 from MLOps.evaluation.backtest import run_policy
 from MLOps.inference.policy import EqualWeightPolicy
+from MLOps.market.accounting import TradingTerms
 
 PRICES = np.array([[10.0, 20.0], [11.0, 20.0], [12.0, 25.0], [6.0, 30.0]])
 
@@ -114,3 +115,26 @@ def test_wealth_grows_by_price_moves_less_costs(make_panel, make_account, lag):
 def test_refuses_orders_of_another_shape(panel_of, make_account):
     with pytest.raises(ModelError, match="shape"):
         run_policy(Script([1, 2, 3]), panel_of(PRICES), slice(0, 2), make_account())
+
+
+def test_slippage_and_impact_make_fills_worse(panel_of, make_account):
+    panel = replace(panel_of(PRICES), volume=np.full(PRICES.shape, 100.0))
+    account = make_account(starting_cash=2000, slippage_bps=100, linear_impact_bps=400, root_impact_bps=200)
+    path = run_policy(Script([25, 0], [-100, 0], [500, 0], [0, 0]), panel, slice(0, 4), account)
+    # a quarter of the volume: 1% + 4% / 4 + 2% * sqrt(1 / 4) = 3% worse, on 250 bought and 275 sold
+    np.testing.assert_allclose(path.costs[:2], [7.5, 8.25])
+    np.testing.assert_allclose(path.wealth[1:3], [2000 - 257.5 + 275, 2000 - 257.5 + 275 - 8.25])
+    np.testing.assert_array_equal(path.shares[:3, 0], [25, 0, 100])  # no more than the volume
+
+
+def test_terms_of_each_ticker_take_the_place_of_the_accounts(panel_of, make_account):
+    terms = TradingTerms(np.array([0.01, 0.0]), np.array([0.0, 0.02]))
+    account = make_account(starting_cash=1000, buy_cost_bps=500, slippage_bps=500)
+    path = run_policy(Script([10, 10], [-10, -10], [0, 0]), panel_of(PRICES), slice(0, 3), account, terms)
+    np.testing.assert_allclose(path.costs, [1, 4, 0])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_refuses_orders_that_are_not_finite(panel_of, make_account, value):
+    with pytest.raises(ModelError, match=r"orders \[1\.0, (nan|inf)\]"):
+        run_policy(Script([1, value]), panel_of(PRICES), slice(0, 2), make_account(execution_lag_sessions=1))

@@ -61,6 +61,33 @@ def test_window_takes_rows_and_between_finds_them(tmp_path: Path) -> None:
     assert part.turbulence.tolist() == [1, 2]
 
 
+def test_volume_is_there_where_the_file_has_it(tmp_path: Path) -> None:
+    without = read_panel(written(long_frame(), tmp_path), ())
+    assert without.volume is without.window(1, 3).volume is without.select(["AA"]).volume is None
+    panel = read_panel(written(long_frame().assign(volume=np.arange(8)), tmp_path), ())
+    assert panel.volume is not None
+    np.testing.assert_array_equal(panel.volume, [[0, 1], [2, 3], [4, 5], [6, 7]])
+    np.testing.assert_array_equal(panel.window(1, 3).volume, [[2, 3], [4, 5]])
+
+
+def test_select_keeps_tickers_in_the_panels_order(tmp_path: Path) -> None:
+    frame = long_frame(("AA", "BB", "NA")).assign(volume=np.arange(12))
+    panel = read_panel(written(frame, tmp_path), ("macd",))
+    part = panel.select(["NA", "AA"])
+    assert part.tickers == ("AA", "NA")
+    assert panel.columns_of(["NA", "AA"]) == [0, 2]
+    np.testing.assert_array_equal(part.close, panel.close[:, [0, 2]])
+    np.testing.assert_array_equal(part.features, panel.features[:, [0, 2]])
+    np.testing.assert_array_equal(part.volume, [[0, 2], [3, 5], [6, 8], [9, 11]])
+    np.testing.assert_array_equal(part.turbulence, panel.turbulence)
+
+
+def test_select_refuses_a_ticker_that_is_not_there(tmp_path: Path) -> None:
+    panel = read_panel(written(long_frame(), tmp_path), ())
+    with pytest.raises(DataError, match="no ticker CC, ZZ in the data; allowed: AA, NA"):
+        panel.select(["ZZ", "AA", "CC"])
+
+
 @pytest.mark.parametrize(("start", "stop"), [(2, 2), (3, 1), (0, 5), (-1, 2)])
 def test_refuses_a_window_without_rows(tmp_path: Path, start: int, stop: int) -> None:
     panel = read_panel(written(long_frame(), tmp_path), ())

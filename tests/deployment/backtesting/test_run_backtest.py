@@ -127,6 +127,22 @@ def test_the_terms_and_the_window_stand_beside_the_figures(run):
 
 
 @pytest.mark.usefixtures("model_path")
+def test_slippage_and_impact_cost_every_strategy_that_trades(run, features_path):
+    frame = pd.read_parquet(features_path)
+    frame.assign(volume=5_000.0).to_parquet(features_path, index=False)
+    terms = ("slippage_bps=20", "linear_impact_bps=50", "root_impact_bps=50", "allow_fractional_shares=true")
+    _, free, _ = run("--model_path=models/untrained")
+    _, dear, _ = run("--model_path=models/untrained", *(f"terms.account.{term}" for term in terms))
+    for strategy in ("model", "champion", "minimum_variance"):
+        assert dear.metrics[f"{strategy}.costs_paid"] > 1.5 * free.metrics[f"{strategy}.costs_paid"] > 0
+    assert dear.metrics["cash.costs_paid"] == 0
+    assert dear.details["allow_fractional_shares"] is True
+    text = dear.artifacts["report"].path.read_text()
+    assert "20.0 basis points worse than the close" in text
+    assert "Market impact is not modelled" not in text
+
+
+@pytest.mark.usefixtures("model_path")
 def test_the_same_features_with_another_warning_make_another_report(run, features_path):
     def report(**details):
         made = Artifact(path=features_path, sha256=sha256_of(features_path))

@@ -66,6 +66,23 @@ def test_model_of_an_unknown_kind(fails, model_path):
     assert "pickle" in fails(ModelError, MODEL)
 
 
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_impact_without_volume_in_the_features(fails):
+    line = fails(DataError, MODEL, "terms.account.root_impact_bps=10")
+    assert "market impact on prices without volume; allowed: features with a column volume" in line
+
+
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_fills_that_cost_all_their_value(fails):
+    line = fails(
+        SettingsError,
+        MODEL,
+        *(f"terms.account.{kind}_impact_bps=4999" for kind in ("linear", "root")),
+        "terms.account.slippage_bps=2",
+    )
+    assert "must sum to less than 10000" in line
+
+
 @pytest.mark.usefixtures("features_path")
 def test_model_of_other_tickers(fails, workspace, make_model):
     make_model(workspace / "models" / "untrained", tickers=("AAA", "ZZZ"))

@@ -105,6 +105,8 @@ def test_equal_returns_are_within_the_margin_and_not_above_none(
         (("terms.account.buy_cost_bps=0",), "the backtest had buy_cost_bps 0, not 10"),
         (("terms.account.execution_lag_sessions=0",), "the backtest had execution_lag_sessions 0, not 1"),
         (("terms.sessions_per_year=365",), "the backtest had sessions_per_year 365, not 252"),
+        (("terms.account.allow_fractional_shares=true",), "the backtest had allow_fractional_shares true, not false"),
+        (("terms.account.root_impact_bps=5",), "the backtest had root_impact_bps 5, not 0"),
     ],
 )
 def test_what_if_on_other_terms_promotes_nobody(arena: Arena, run: Run, terms: tuple[str, ...], reason: str) -> None:
@@ -116,7 +118,8 @@ def test_what_if_on_other_terms_promotes_nobody(arena: Arena, run: Run, terms: t
     assert arena.champion == first
     told = {gate["gate"]: (gate["figure"], gate["threshold"]) for gate in verdict_of(said)["gates"]}
     assert told["evaluation_terms"][1] == (
-        "starting_cash 1e+06, buy_cost_bps 10, sell_cost_bps 10, execution_lag_sessions 1, sessions_per_year 252"
+        "starting_cash 1e+06, buy_cost_bps 10, sell_cost_bps 10, execution_lag_sessions 1, "
+        "allow_fractional_shares false, slippage_bps 0, linear_impact_bps 0, root_impact_bps 0, sessions_per_year 252"
     )
     assert told["test_window"] == ("2021-01-01 to 2021-04-30, 120 sessions",) * 2
 
