@@ -114,14 +114,15 @@ def run_policy(
     """
     exchange = _exchange(panel, window, account, terms)
     ledger = _empty_ledger(exchange, account.starting_cash)
-    lag, shares = account.execution_lag_sessions, ledger.shares
+    lag = account.execution_lag_sessions
     for k in range(len(exchange.close) - 1):
         if lag > 0:
             fill_close(exchange, ledger, k, lag)
-        cash, held = ledger.cash[k + (lag > 0)], shares[k + (lag > 0)].copy()
+        row = k if lag == 0 else k + 1  # without lag, close k is filled after its decision
+        cash, shares = ledger.cash[row], ledger.shares[row].copy()
         if lag > 1:
-            cash = account_as_ordered(exchange, ledger, k, lag, held)
-        ledger.orders[k] = _decide(policy, panel, window.start + k, float(cash), held)
+            cash = account_as_ordered(exchange, ledger, k, lag, shares)
+        ledger.orders[k] = _decide(policy, panel, window.start + k, float(cash), shares)
         if lag == 0:
             fill_close(exchange, ledger, k, lag)
     return _trajectory(panel.dates[window], exchange, ledger)
