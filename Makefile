@@ -75,6 +75,10 @@ test-slow: setup ## run the slow tests too: 100 random kills, the real scheduler
 bench: setup ## compare with peers; figures and chart go to reports/ (one row: make bench ROW=name)
 	python tests/benchmarks/run_rows.py $(ROW)
 
+.PHONY: bench-long
+bench-long: setup ## soak the environment and grow it: memory, conservation of wealth (one: make bench-long PART=name)
+	python tests/benchmarks/run_long.py $(PART)
+
 .PHONY: check
 check: setup ## lint, format, types, floors of the house, YAML/JSON/Markdown format, lock against pyproject
 	ruff check .

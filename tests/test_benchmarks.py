@@ -89,16 +89,18 @@ def test_unknown_row_is_told_in_one_line_with_the_names(capsys: pytest.CaptureFi
 
 
 def test_rows_come_in_their_own_order_and_all_by_default() -> None:
-    import run_rows
+    from command_line import chosen
 
-    assert run_rows.chosen(()) == run_rows.ROWS
-    assert run_rows.chosen(run_rows.ROWS[1::-1]) == run_rows.ROWS[:2]
+    assert chosen((), ("a", "b", "c")) == ("a", "b", "c")
+    assert chosen(("b", "a"), ("a", "b", "c")) == ("a", "b")
 
 
-def test_each_row_has_its_module() -> None:
+def test_each_row_and_each_long_run_has_its_module() -> None:
+    import run_long
     import run_rows
 
     assert {path.stem for path in (FOLDER / "rows").glob("*.py")} == set(run_rows.ROWS)
+    assert {path.stem for path in (FOLDER / "long").glob("*.py")} == set(run_long.PARTS)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def run_with(monkeypatch: pytest.MonkeyPatch, measure: object, reports: Path) ->
     module = ModuleType("rows.a")
     monkeypatch.setattr(module, "ROW", row(measure), raising=False)
     monkeypatch.setitem(sys.modules, "rows.a", module)
-    return run_rows.run_row("a", reports)
+    return run_rows.run_row("a", reports, is_quick=True)
 
 
 def test_row_writes_figures_and_chart(
@@ -137,8 +139,11 @@ def test_row_writes_figures_and_chart(
     from comparison import SizePoint
 
     points = tuple(SizePoint("step", "n_envs", size, who, 9.0 / size) for size in (1, 4) for who in ("ours", "FinRL"))
-    assert run_with(monkeypatch, lambda: replace(measurement(), sizes=points), tmp_path)
-    assert "25.0 times better (target 10: met)" in capsys.readouterr().out
+    found = replace(measurement(), sizes=points, findings=("half of it in the policy",))
+    assert run_with(monkeypatch, lambda **_: found, tmp_path)
+    told = capsys.readouterr().out.splitlines()
+    assert "25.0 times better (target 10: met)" in told[0]
+    assert told[1].strip() == "half of it in the policy"
     (record,) = json.loads((tmp_path / "benchmarks.json").read_text())
     assert len(record["sizes"]) == 4
     page = (tmp_path / "benchmarks.html").read_text()
@@ -151,7 +156,7 @@ def test_unequal_row_is_not_timed_and_says_so(
 ) -> None:
     from comparison import NotEqualError
 
-    def measure() -> None:
+    def measure(**_: object) -> None:
         raise NotEqualError("cash: differs by up to 3")
 
     assert not run_with(monkeypatch, measure, tmp_path)

@@ -10,7 +10,8 @@ import pytest
 
 from MLOps.settings.project import project_root
 
-TARGETS = {"demo", "up", "down", "clean-runs", "setup", "test", "test-slow", "bench", "check", "format", "lock"}
+USE = {"demo", "up", "down", "clean-runs"}
+TARGETS = USE | {"setup", "test", "test-slow", "bench", "bench-long", "check", "format", "lock"}
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,8 @@ class Measurement:
         What was found equal before the clock ran, and how closely.
     size : mapping of str to int
         Size of the data.
+    findings : tuple of str
+        What else to print, a line each.
     notes : tuple of str
         What a reader must know to judge the ratio fairly.
     details : mapping
@@ -83,14 +85,22 @@ class Measurement:
     timing: Timing
     check: str
     size: dict[str, int]
+    findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
     sizes: tuple[SizePoint, ...] = ()
 
 
+class MeasuresRow(Protocol):
+    """What a row's module offers."""
+
+    def __call__(self, *, is_quick: bool) -> Measurement:
+        """Compare, then time."""
+
+
 @dataclass(frozen=True)
 class Row:
-    """A comparison by name.
+    """A comparison with a peer.
 
     Attributes
     ----------
@@ -101,13 +111,14 @@ class Row:
     target_ratio : float
         How many times better than the peer we mean to be.
     measure : callable
-        Does the work; `NotEqualError` if the two do not compute the same.
+        Does the work; `NotEqualError` if the two do not compute the same. ``is_quick`` asks for the check and as
+        little measuring as shows that all of it works.
     """
 
     unit: str
     is_higher_better: bool
     target_ratio: float
-    measure: Callable[[], Measurement]
+    measure: MeasuresRow
 
 
 def ratio(ours: float, peer: float, *, is_higher_better: bool) -> float:

@@ -1,4 +1,4 @@
-"""The file of figures: a list of records, one a row, written whole."""
+"""The file of figures: a list of records by name, written whole."""
 
 import json
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from comparison import Measurement, Row, ratio
+from endurance import Endured
 
 from MLOps.partial_places import partial_place
 
@@ -28,6 +29,7 @@ def measured(name: str, row: Row, found: Measurement, machine: dict[str, Any]) -
         "is_target_met": times_better >= row.target_ratio,
         "check": found.check,
         "size": found.size,
+        "findings": found.findings,
         "notes": found.notes,
         "details": found.details,
         "ours_runs": timing.ours_runs,
@@ -55,6 +57,16 @@ def unequal(name: str, row: Row, reason: str, machine: dict[str, Any]) -> Record
     }
 
 
+def endured(name: str, found: Endured, machine: dict[str, Any]) -> Record:
+    """The record of a long run that held."""
+    return _long(name, found, machine) | {"is_sound": True}
+
+
+def broken(name: str, reason: str, machine: dict[str, Any]) -> Record:
+    """The record of a long run that did not."""
+    return _long(name, Endured(reason, (), {}), machine) | {"is_sound": False}
+
+
 def read(path: Path) -> list[Record]:
     """The records so far; none if there is no file yet."""
     records: list[Record] = json.loads(path.read_text()) if path.exists() else []
@@ -76,6 +88,10 @@ def write_whole(path: Path, text: str) -> None:
     with partial_place(path) as place:
         place.write_text(text, encoding="utf-8")
         place.replace(path)
+
+
+def _long(name: str, found: Endured, machine: dict[str, Any]) -> Record:
+    return {"name": name, **asdict(found), "machine": machine, "measured_at": _now()}
 
 
 def _now() -> str:

@@ -25,7 +25,7 @@ def make_panel(sessions: int, tickers: int, seed: int = 11) -> MarketPanel:
     prices = make_prices(sessions + _WARM_UP, tickers, seed)
     values = compute_indicators(tuple(INDICATORS), prices)
     return MarketPanel(
-        dates=_days(sessions),
+        dates=days(sessions),
         tickers=ticker_names(tickers),
         close=prices.close[_WARM_UP:].copy(),
         features=np.stack([values[name][_WARM_UP:] for name in INDICATORS], axis=2),
@@ -40,7 +40,7 @@ def to_long_frame(prices: PriceArrays) -> pd.DataFrame:
     close = prices.close.ravel()
     return pd.DataFrame(
         {
-            "date": np.repeat(_days(sessions).astype(str).astype(object), tickers),
+            "date": np.repeat(days(sessions).astype(str).astype(object), tickers),
             "tic": np.tile(np.array(ticker_names(tickers), dtype=object), sessions),
             "open": close,
             "high": prices.high.ravel(),
@@ -56,5 +56,6 @@ def ticker_names(tickers: int) -> tuple[str, ...]:
     return tuple(f"T{number:04d}" for number in range(tickers))
 
 
-def _days(sessions: int) -> npt.NDArray[np.datetime64]:
+def days(sessions: int) -> npt.NDArray[np.datetime64]:
+    """(sessions,) weekdays."""
     return np.busday_offset("1980-01-01", np.arange(sessions), roll="forward").astype("datetime64[D]")

@@ -41,7 +41,7 @@ def _play_finrl(env: object, actions: Float32Array) -> np.ndarray:
     return np.array([[*state, reward] for state, reward, *_ in map(env.step, actions)])
 
 
-def measure() -> Measurement:
+def measure(*, is_quick: bool) -> Measurement:
     """Check, time and chart."""
     panel = make_panel(SESSIONS, TICKERS)
     _LOG.info("checking")
@@ -49,7 +49,8 @@ def measure() -> Measurement:
     _LOG.info("timing")
     env, actions = stock_trading_env(panel), draw_actions(_PEER_STEPS, 1, TICKERS)[:, 0]
     ours = Stepper(make_batch(panel, N_ENVS))
-    timing = in_turns(lambda: env_speed.peer_steps_per_second(env, actions), ours.steps_per_second, _RUNS)
+    runs = 1 if is_quick else _RUNS
+    timing = in_turns(lambda: env_speed.peer_steps_per_second(env, actions), ours.steps_per_second, runs)
     by_history = _by_history()
     return Measurement(
         timing=timing,
@@ -61,7 +62,7 @@ def measure() -> Measurement:
             "Actions are drawn beforehand, uniform in [-1, 1]; 100 shares at most, costs 0.1%.",
         ),
         details=_details(panel, ours) | {"slowest_to_fastest_history": _spread(by_history)},
-        sizes=(*by_history, *_by_tickers(), *_by_n_envs(panel)),
+        sizes=(*by_history, *(() if is_quick else (*_by_tickers(), *_by_n_envs(panel)))),
     )
 
 

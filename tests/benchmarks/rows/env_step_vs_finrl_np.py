@@ -46,7 +46,7 @@ def check(panel: MarketPanel) -> str:
     return require_equal("cash and shares after each step of an episode", ours, finrl, rtol=1e-9)
 
 
-def measure() -> Measurement:
+def measure(*, is_quick: bool) -> Measurement:
     """Check, time and chart."""
     panel = make_panel(SESSIONS, TICKERS)
     _LOG.info("checking")
@@ -54,7 +54,8 @@ def measure() -> Measurement:
     _LOG.info("timing")
     env, actions = numpy_env(panel), draw_actions(_PEER_STEPS, 1, TICKERS)[:, 0]
     ours = Stepper(make_batch(panel, N_ENVS))
-    timing = in_turns(lambda: env_speed.peer_steps_per_second(env, actions), ours.steps_per_second, _RUNS)
+    runs = 1 if is_quick else _RUNS
+    timing = in_turns(lambda: env_speed.peer_steps_per_second(env, actions), ours.steps_per_second, runs)
     return Measurement(
         timing=timing,
         check=checked,
@@ -68,16 +69,15 @@ def measure() -> Measurement:
             "Set so that both do the same: min_stock_rate=0, no random start, turbulence beyond reach.",
             "The peer trades at the next day's price, which the agent has not seen.",
         ),
-        sizes=(*_by_history(), *_by_tickers(), *env_speed.points("n_envs", _PEER, {1: timing.peer})),
+        sizes=() if is_quick else _by_size(timing.peer),
     )
 
 
-def _by_history() -> list[SizePoint]:
-    return _points("history_sessions", {sessions: make_panel(sessions, TICKERS) for sessions in HISTORY})
-
-
-def _by_tickers() -> list[SizePoint]:
-    return _points("tickers", {tickers: make_panel(SESSIONS, tickers) for tickers in BREADTH})
+def _by_size(alone: float) -> tuple[SizePoint, ...]:
+    """Every point of the peer; it plays one environment, at `alone` steps a second."""
+    by_history = _points("history_sessions", {sessions: make_panel(sessions, TICKERS) for sessions in HISTORY})
+    by_tickers = _points("tickers", {tickers: make_panel(SESSIONS, tickers) for tickers in BREADTH})
+    return (*by_history, *by_tickers, *env_speed.points("n_envs", _PEER, {1: alone}))
 
 
 def _points(axis: str, panels: dict[int, MarketPanel]) -> list[SizePoint]:

@@ -1,0 +1,223 @@
+"""Samples a second of PPO, from the first step to the last update, and what is learnt from as many samples.
+
+Speed is measured on 30 tickers, 8 features and 2,500 days; what was learnt is judged on a year of real prices that
+neither side has learnt from. Both have the same network, epochs and samples. The peer is FinRL's environment under
+Stable-Baselines3's PPO (finrl_ppo.py), ours the batched one under our PPO in the same interface (our_ppo.py).
+"""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from statistics import fmean, median, stdev
+from typing import Any, NamedTuple
+
+import finrl_ppo
+import learning_clock
+import our_ppo
+import torch
+from comparison import Measurement, NotEqualError, Row, SizePoint, Timing, require_equal
+from finrl_peers import stable_sort_in_finrl, stock_trading_env
+from learning_clock import Spent
+from learning_curve import Curve, follow
+from our_ppo import EQUAL_BATCH, FREE, Schedule
+from real_market import RealMarket, read_real_market
+from synthetic_market import make_panel
+from validation import validation_reward, validation_rewards
+
+from MLOps.market.panel import MarketPanel
+
+_LOG = logging.getLogger(__name__)
+_SESSIONS, _TICKERS = 2_500, 30
+_SEEDS = 5
+_SPEED_SAMPLES, _LEARNING_SAMPLES = 2 * finrl_ppo.ROLLOUT_STEPS, 10 * finrl_ppo.ROLLOUT_STEPS
+_N_ENVS = (1, 4, 16, 64, 256, 1_024)
+_QUANTITY, _PEER = "sample of PPO's training", "FinRL + SB3 PPO"
+
+
+class Speeds(NamedTuple):
+    """Trainings of each seed, in turns."""
+
+    peer: list[Spent]
+    ours: list[Spent]
+    ours_at_equal_batch: list[Spent]
+
+
+class Curves(NamedTuple):
+    """Trainings on real prices, a curve a seed."""
+
+    peer: list[Curve]
+    ours: list[Curve]
+
+
+def measure(*, is_quick: bool) -> Measurement:
+    """Check, time, and judge what was learnt."""
+    torch.set_num_threads(1)
+    panel, market = make_panel(_SESSIONS, _TICKERS), read_real_market()
+    _LOG.info("checking")
+    checked = check(panel, market)
+    seeds, samples = range(1 if is_quick else _SEEDS), finrl_ppo.ROLLOUT_STEPS if is_quick else _LEARNING_SAMPLES
+    _LOG.info("timing")
+    speeds = measure_speeds(panel, seeds, finrl_ppo.ROLLOUT_STEPS if is_quick else _SPEED_SAMPLES)
+    curves = learn_on_real_prices(market, seeds, samples)
+    timing = Timing(tuple(map(_rate, speeds.peer)), tuple(map(_rate, speeds.ours)))
+    by_n_envs = () if is_quick else _by_n_envs(panel, timing.peer)
+    return Measurement(
+        timing=timing,
+        check=checked,
+        size={"sessions": _SESSIONS, "tickers": _TICKERS, "features": len(panel.feature_names), "seeds": len(seeds)},
+        findings=(*_speed_findings(speeds), *_learning_findings(curves, samples)),
+        notes=(
+            f"Same: network {finrl_ppo.HIDDEN_SIZES}, {finrl_ppo.EPOCHS} epochs, samples between two updates, samples "
+            "in all, one thread; the rest of the peer's hyperparameters are Stable-Baselines3's own.",
+            f"Ours: {FREE}; beside it {EQUAL_BATCH}, whose batch and learning rate are the peer's.",
+            "The peer sees FinRL's raw observations, ours normalised ones (fitted on the training window); the peer's "
+            "episodes begin at the first session, ours at a random one.",
+            "Validation: the deterministic policy's summed reward (1 is 10,000 of 1,000,000 in cash) over "
+            f"{market.validation.dates[0]} to {market.validation.dates[-1]}, in our environment with the same "
+            "accounting for both, which the check finds equal to FinRL's.",
+            f"Learnt from {market.train.dates[0]} to {market.train.dates[-1]}: {len(market.train.tickers)} stocks, "
+            "closes only, chosen as still listed in 2022. The data's last year is not touched.",
+            "A reward is first reached by luck too, on either side: it is the best so far of a noisy curve.",
+        ),
+        details=_details(speeds, curves),
+        sizes=by_n_envs,
+    )
+
+
+def check(panel: MarketPanel, market: RealMarket) -> str:
+    """A policy of FinRL's earns the same in FinRL's environment and in ours; both sides train the same network."""
+    peer, ours = finrl_ppo.make_model(panel, 0), our_ppo.make_model(panel, FREE, 0)
+    shapes = [[tuple(p.shape) for p in model.policy.parameters()] for model in (peer, ours)]
+    if shapes[0] != shapes[1] or peer.n_epochs != ours.n_epochs or _rollout(peer) != _rollout(ours):
+        raise NotEqualError(f"networks, epochs or rollouts differ: {shapes[0]} and {shapes[1]}")
+    _warm_up(panel)
+    judged = finrl_ppo.make_model(market.train, 0)
+    finrl_env = stock_trading_env(market.validation)
+    state, _ = finrl_env.reset()
+    finrl = []
+    with stable_sort_in_finrl():
+        for _ in range(len(market.validation.dates) - 1):
+            state, reward, *_ = finrl_env.step(judged.predict(_as_seen(state), deterministic=True)[0])
+            finrl.append(reward)
+    ours_rewards = validation_rewards(judged, market.validation)
+    return require_equal("daily rewards of one policy over the validation window", ours_rewards, finrl, 1e-9, 1e-9)
+
+
+def measure_speeds(panel: MarketPanel, seeds: Sequence[int], samples: int) -> Speeds:
+    """Train a model of each kind for each seed."""
+    speeds = Speeds([], [], [])
+    for seed in seeds:
+        speeds.peer.append(learning_clock.learn(finrl_ppo.make_model(panel, seed), samples))
+        speeds.ours.append(learning_clock.learn(our_ppo.make_model(panel, FREE, seed), samples))
+        speeds.ours_at_equal_batch.append(learning_clock.learn(our_ppo.make_model(panel, EQUAL_BATCH, seed), samples))
+        _LOG.info("seed %d: peer %.0f, ours %.0f samples/s", seed, _rate(speeds.peer[-1]), _rate(speeds.ours[-1]))
+    return speeds
+
+
+def learn_on_real_prices(market: RealMarket, seeds: Sequence[int], samples: int) -> Curves:
+    """Train both for each seed on the same window, and judge them on the next one."""
+    curves, normalisation = Curves([], []), our_ppo.normalisation_of(market.train)
+    for seed in seeds:
+        peer, ours = finrl_ppo.make_model(market.train, seed), our_ppo.make_model(market.train, FREE, seed)
+        curves.peer.append(follow(peer, samples, partial(validation_reward, peer, market.validation)))
+        curves.ours.append(follow(ours, samples, partial(validation_reward, ours, market.validation, normalisation)))
+        finals = curves.peer[-1].final, curves.ours[-1].final
+        _LOG.info("seed %d: validation reward of the peer %.2f, of ours %.2f", seed, *finals)
+    return curves
+
+
+def _as_seen(state: Sequence[float]) -> Any:
+    return torch.tensor(state, dtype=torch.float32).numpy()
+
+
+def _warm_up(panel: MarketPanel) -> None:
+    for schedule in (FREE, EQUAL_BATCH):  # compiles
+        learning_clock.learn(our_ppo.make_model(panel, schedule, 0), 1)
+
+
+def _rollout(model: Any) -> int:
+    return int(model.n_steps * model.n_envs)
+
+
+def _rate(spent: Spent) -> float:
+    return spent.samples_per_second
+
+
+def _speed_findings(speeds: Speeds) -> tuple[str, ...]:
+    peer, equal = (median(map(_rate, runs)) for runs in (speeds.peer, speeds.ours_at_equal_batch))
+    return (
+        f"at the peer's batch of {finrl_ppo.BATCH}: {equal:,.0f} samples/s, {equal / peer:,.1f} times the peer",
+        *(f"{who} spends {_in_words(runs)}" for who, runs in (("ours", speeds.ours), ("the peer", speeds.peer))),
+    )
+
+
+def _in_words(runs: Sequence[Spent]) -> str:
+    parts = _microseconds(runs)
+    whole = sum(parts.values())
+    return f"{whole:,.1f} µs a sample: " + ", ".join(f"{name} {part / whole:.0%}" for name, part in parts.items())
+
+
+def _microseconds(runs: Sequence[Spent]) -> dict[str, float]:
+    """Where the time of a sample goes."""
+    samples = sum(run.samples for run in runs)
+    places = ("environment", "acting", "learning")
+    return {place: 1e6 * sum(getattr(run, place) for run in runs) / samples for place in places}
+
+
+def _learning_findings(curves: Curves, samples: int) -> tuple[str, ...]:
+    peer, ours = _finals(curves.peer), _finals(curves.ours)
+    target = fmean(peer)
+    times = {"ours": _times_to(curves.ours, target), "the peer": _times_to(curves.peer, target)}
+    return (
+        f"validation reward after {samples:,} samples: ours {_spread(ours)}, peer {_spread(peer)}: "
+        + ("not worse" if fmean(ours) >= target else "WORSE"),
+        f"training to the end: ours {median(c.seconds for c in curves.ours):.1f} s, "
+        f"peer {median(c.seconds for c in curves.peer):.1f} s (medians, real prices)",
+        *(
+            f"{who} first reached the peer's mean of {target:.2f} "
+            + (f"after {median(reached):.2f} s (median of {len(reached)} seeds)" if reached else "in no seed")
+            for who, reached in times.items()
+        ),
+    )
+
+
+def _finals(curves: Sequence[Curve]) -> list[float]:
+    return [curve.final for curve in curves]
+
+
+def _times_to(curves: Sequence[Curve], reward: float) -> list[float]:
+    """Of the seeds that reached it."""
+    return [seconds for curve in curves if (seconds := curve.seconds_to(reward)) is not None]
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{fmean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
+
+
+def _details(speeds: Speeds, curves: Curves) -> dict[str, Any]:
+    target = fmean(_finals(curves.peer))
+    details: dict[str, Any] = {
+        "equal_batch_samples_per_second": median(map(_rate, speeds.ours_at_equal_batch)),
+        "peer_mean_final_reward": target,
+    }
+    for who, runs in speeds._asdict().items():
+        details[f"{who}_microseconds_a_sample"] = _microseconds(runs)
+    for who, of_seeds in curves._asdict().items():
+        details[f"{who}_validation_rewards"] = [list(curve.rewards) for curve in of_seeds]
+        details[f"{who}_samples_per_second_real_prices"] = [curve.samples_per_second for curve in of_seeds]
+        details[f"{who}_seconds_to_peers_mean"] = [curve.seconds_to(target) for curve in of_seeds]
+    return details
+
+
+def _by_n_envs(panel: MarketPanel, peer: float) -> tuple[SizePoint, ...]:
+    """Our cost by number of accounts, with rollouts of the same size or a little more."""
+    points = [SizePoint(_QUANTITY, "n_envs", 1, _PEER, 1e6 / peer)]
+    for n_envs in _N_ENVS:
+        steps = max(finrl_ppo.ROLLOUT_STEPS // n_envs, 4)
+        schedule = Schedule(n_envs, steps, FREE.batch_size, FREE.learning_rate)
+        spent = learning_clock.learn(our_ppo.make_model(panel, schedule, 0), _SPEED_SAMPLES)
+        points.append(SizePoint(_QUANTITY, "n_envs", n_envs, "ours", 1e6 / _rate(spent)))
+    return tuple(points)
+
+
+ROW = Row(unit="samples/s", is_higher_better=True, target_ratio=60.0, measure=measure)
