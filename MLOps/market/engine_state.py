@@ -26,6 +26,18 @@ def session_rows(prices: npt.ArrayLike, tickers: int) -> npt.NDArray[np.float64]
     return rows
 
 
+def first_state(prices: int, sums: int, tickers: int) -> npt.NDArray[np.float64]:
+    """A state before the first session: rows of prices, not known yet, and rows of weights and averages."""
+    return np.concatenate((np.full((prices, tickers), np.nan), np.zeros((sums, tickers))))
+
+
+def with_past(past: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """`values` after the rows that were remembered; the newest rows are remembered in their place."""
+    extended = np.concatenate((past, values))
+    past[:] = extended[len(values) :]
+    return extended
+
+
 def copied(arrays: Mapping[str, StateArray]) -> dict[str, StateArray]:
     """Copies that stay as they are while the engine goes on."""
     return {name: array.copy() for name, array in arrays.items()}

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from MLOps.errors import DataError, SettingsError
 from MLOps.market import indicator_kernels as kernels
-from MLOps.market.engine_state import StateArray, copied, load_into, session_rows
+from MLOps.market.engine_state import StateArray, copied, first_state, load_into, session_rows, with_past
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -66,7 +66,7 @@ class _OfFullWindow:
         return self.window - 1
 
     def start(self, tickers: int) -> FloatArray:
-        return _start(self.window - 1, 0, tickers)
+        return first_state(self.window - 1, 0, tickers)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Macd:
         return self.slow - 1
 
     def start(self, tickers: int) -> FloatArray:
-        return _start(0, 4, tickers)
+        return first_state(0, 4, tickers)
 
     def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
         values = np.empty_like(prices.close)
@@ -106,7 +106,7 @@ class BollingerBand(_OfFullWindow):
 
     def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
         values = np.empty_like(prices.close)
-        kernels.bollinger_band(_with_past(state, prices.close), self.width, values)
+        kernels.bollinger_band(with_past(state, prices.close), self.width, values)
         return values
 
 
@@ -127,7 +127,7 @@ class Rsi:
         return self.window
 
     def start(self, tickers: int) -> FloatArray:
-        return _start(1, 3, tickers)
+        return first_state(1, 3, tickers)
 
     def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
         values = np.empty_like(prices.close)
@@ -150,7 +150,7 @@ class Cci(_OfFullWindow):
     def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
         typical = (prices.high + prices.low + prices.close) / 3.0
         values = np.empty_like(typical)
-        kernels.cci(_with_past(state, typical), values)
+        kernels.cci(with_past(state, typical), values)
         return values
 
 
@@ -172,7 +172,7 @@ class Dx:
         return self.window
 
     def start(self, tickers: int) -> FloatArray:
-        return _start(2, 3, tickers)
+        return first_state(2, 3, tickers)
 
     def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
         values = np.empty_like(prices.high)
@@ -186,7 +186,7 @@ class SimpleMovingAverage(_OfFullWindow):
 
     def advance(self, state: FloatArray, prices: PriceArrays) -> FloatArray:
         values = np.empty_like(prices.close)
-        kernels.simple_moving_average(_with_past(state, prices.close), values)
+        kernels.simple_moving_average(with_past(state, prices.close), values)
         return values
 
 
@@ -288,15 +288,3 @@ class IndicatorEngine:
 
     def _arrays(self) -> dict[str, StateArray]:
         return {"sessions": self._sessions} | self._states
-
-
-def _start(prices: int, sums: int, tickers: int) -> FloatArray:
-    """A state before the first session: rows of prices, not known yet, and rows of weights and averages."""
-    return np.concatenate((np.full((prices, tickers), np.nan), np.zeros((sums, tickers))))
-
-
-def _with_past(past: FloatArray, values: FloatArray) -> FloatArray:
-    """`values` after the rows that were remembered; the newest rows are remembered in their place."""
-    extended = np.concatenate((past, values))
-    past[:] = extended[len(values) :]
-    return extended
