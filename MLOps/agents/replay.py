@@ -33,7 +33,7 @@ class GaussianNoise(VectorizedActionNoise):
 class BatchedReplay(OffPolicyAlgorithm):
     """Plays and remembers what the library's own ``collect_rollouts`` does, from the same draws, in less time.
 
-    To be mixed in before an algorithm over a Box of actions in [-1, 1], which counts ``train_freq`` in steps and
+    To be mixed in before an algorithm over a Box of actions, which counts ``train_freq`` in steps and
     has no noise but `GaussianNoise`. The noise is not saved, so that a saved model asks for no class of ours.
     """
 
@@ -55,7 +55,7 @@ class BatchedReplay(OffPolicyAlgorithm):
         callback.on_rollout_start()
         played = episodes = 0
         for _ in range(train_freq.frequency):
-            actions = self._explore(env.num_envs, learning_starts, action_noise)
+            actions, scaled = self._explore(env.num_envs, learning_starts, action_noise)
             observations, rewards, dones, infos = env.step(actions)
             assert isinstance(observations, np.ndarray)
             self.num_timesteps += env.num_envs
@@ -65,7 +65,7 @@ class BatchedReplay(OffPolicyAlgorithm):
             ended = np.flatnonzero(dones)
             last = [infos[e] for e in ended]
             self._update_info_buffer(last)
-            self._remember(replay_buffer, actions, observations, rewards, dones, ended, last)
+            self._remember(replay_buffer, scaled, observations, rewards, dones, ended, last)
             self._last_obs = observations
             self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
             self._on_step()
@@ -76,17 +76,21 @@ class BatchedReplay(OffPolicyAlgorithm):
         callback.on_rollout_end()
         return RolloutReturn(played, episodes, continue_training=True)
 
-    def _explore(self, n_envs: int, learning_starts: int, action_noise: ActionNoise | None) -> Float32Array:
-        """Actions (E, N): uniform at first, then the policy's, with noise."""
+    def _explore(
+        self, n_envs: int, learning_starts: int, action_noise: ActionNoise | None
+    ) -> tuple[Float32Array, Float32Array]:
+        """Actions (E, N) to play, and as they are remembered, in [-1, 1]: at first uniform ones, then the policy's."""
         space = self.action_space
         assert isinstance(space, Box)
         assert isinstance(self._last_obs, np.ndarray)
         if self.num_timesteps < learning_starts:
-            return space.np_random.uniform(space.low, space.high, (n_envs, *space.shape)).astype(np.float32)
-        actions, _ = self.predict(self._last_obs, deterministic=False)
+            actions = space.np_random.uniform(space.low, space.high, (n_envs, *space.shape)).astype(np.float32)
+        else:
+            actions, _ = self.predict(self._last_obs, deterministic=False)
+        scaled = self.policy.scale_action(actions)
         if action_noise is not None:
-            actions = (actions + action_noise()).clip(space.low, space.high)
-        return np.asarray(actions, dtype=np.float32)
+            scaled = np.clip(scaled + action_noise(), -1.0, 1.0)
+        return self.policy.unscale_action(scaled), scaled
 
     def _remember(
         self,

@@ -8,6 +8,7 @@ import pytest
 
 from MLOps.agents.agent import Agent
 from MLOps.agents.factory import accounts_of, make_agent
+from MLOps.environments.sb3_face import StockTradingVecEnv
 from MLOps.environments.stock_trading import make_batch
 from MLOps.inference.model_folder import Normalisation
 from MLOps.inference.observation import fit_normalisation
@@ -17,11 +18,11 @@ from MLOps.settings.project import project_root
 from MLOps.settings.training import TrainRlAgentSettings
 
 _SMALL = {
-    "ppo": ["n_steps=32", "batch_size=16", "n_epochs=2"],
-    "a2c": ["n_steps=8"],
-    "ddpg": ["learning_starts=20", "batch_size=16", "buffer_size=100"],
-    "td3": ["learning_starts=20", "batch_size=16", "buffer_size=100"],
-    "sac": ["learning_starts=20", "batch_size=16", "buffer_size=100"],
+    "ppo": ["n_envs=1", "n_steps=32", "batch_size=16", "n_epochs=2"],
+    "a2c": ["n_envs=1", "n_steps=8"],
+    "ddpg": ["n_envs=1", "gradient_steps=1", "learning_starts=20", "batch_size=16", "buffer_size=100"],
+    "td3": ["n_envs=1", "gradient_steps=1", "learning_starts=20", "batch_size=16", "buffer_size=100"],
+    "sac": ["n_envs=1", "gradient_steps=1", "learning_starts=20", "batch_size=16", "buffer_size=100"],
     "elegantrl_ppo": ["horizon_len=32", "batch_size=16", "repeat_times=1"],
     "elegantrl_ddpg": ["horizon_len=32", "batch_size=16", "buffer_size=100", "warmup_steps=40"],
 }
@@ -82,5 +83,18 @@ def make_small_agent(
         settings = make_settings(name, *overrides)
         batch = make_batch(panel, settings.environment, normalisation, accounts_of(settings.agent), seed)
         return make_agent(settings.agent, batch, seed)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_vec_env(
+    panel: MarketPanel, normalisation: Normalisation, make_settings: Callable[..., TrainRlAgentSettings]
+) -> Callable[..., StockTradingVecEnv]:
+    """``make_vec_env(3, random_start=True)``: accounts on the small market, for a library to play."""
+    settings = make_settings("ppo").environment
+
+    def make(n_envs: int, **changes: object) -> StockTradingVecEnv:
+        return StockTradingVecEnv(make_batch(panel, settings.model_copy(update=changes), normalisation, n_envs, seed=2))
 
     return make
