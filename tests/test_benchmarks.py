@@ -222,3 +222,51 @@ def test_finrls_table_and_ours_are_the_same_market() -> None:
     panel = make_panel(5, 3)
     assert np.isfinite(panel.features).all()
     assert len(np.unique(panel.dates)) == 5
+
+
+@pytest.mark.parametrize(("flags", "folder"), [([], "reports"), (["--quick"], "reports/quick")])
+def test_quick_figures_stay_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: list[str], folder: str
+) -> None:
+    import command_line
+
+    given: list[tuple[str, Path, bool]] = []
+    monkeypatch.setattr(command_line, "project_root", lambda: tmp_path)
+
+    def run_one(name: str, reports: Path, is_quick: bool) -> bool:
+        given.append((name, reports, is_quick))
+        return True
+
+    assert command_line.run("script.py", "Runs.", ("a", "b"), run_one, ["a", *flags]) == 0
+    assert given == [("a", tmp_path / folder, bool(flags))]
+
+
+def test_interrupted_run_says_that_the_rest_is_kept(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    import command_line
+
+    def run_one(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    assert command_line.run("script.py", "Runs.", ("a",), run_one, ["--reports", str(tmp_path)]) == 130
+    assert "kept" in capsys.readouterr().err
+
+
+def test_curve_tells_when_a_reward_was_first_reached() -> None:
+    from learning_clock import Spent
+    from learning_curve import Curve
+
+    curve = Curve((Spent(10, 1.0, 0.5, 0.5),) * 3, (4.0, 9.0, 7.0))
+    assert (curve.final, curve.seconds, curve.samples_per_second) == (7.0, 6.0, 5.0)
+    assert [curve.seconds_to(reward) for reward in (4.0, 8.0, 9.5)] == [2.0, 4.0, None]
+
+
+def test_stopwatches_leave_the_training_as_it_was() -> None:
+    import learning_clock
+    from stable_baselines3 import PPO
+
+    model = PPO("MlpPolicy", "Pendulum-v1", n_steps=32, batch_size=32, n_epochs=1, device="cpu", seed=0)
+    spent = learning_clock.learn(model, 40)
+    assert spent.samples == model.num_timesteps == 64
+    assert min(spent.environment, spent.acting, spent.learning) > 0
+    assert "train" not in vars(model)
+    assert "step" not in vars(model.env)
