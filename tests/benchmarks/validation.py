@@ -3,10 +3,14 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from finrl_peers import COST_FRACTION, INITIAL_CASH, REWARD_SCALING
 from our_environment import make_batch
 
+from MLOps.evaluation.backtest import run_policy
 from MLOps.inference.model_folder import Normalisation
+from MLOps.inference.policy import EqualWeightPolicy
 from MLOps.market.panel import MarketPanel
+from MLOps.settings.backtest import AccountSettings
 
 if TYPE_CHECKING:
     from stable_baselines3 import PPO
@@ -37,3 +41,19 @@ def validation_rewards(model: "PPO", window: MarketPanel, normalisation: Normali
         observations = step.observations
         rewards.append(float(step.rewards[0]))
     return rewards
+
+
+def equal_weight_reward(window: MarketPanel) -> float:
+    """What buying equal parts and holding them earns, in the same unit: the yardstick that needs no learning."""
+    account = AccountSettings(
+        starting_cash=INITIAL_CASH,
+        buy_cost_bps=1e4 * COST_FRACTION,
+        sell_cost_bps=1e4 * COST_FRACTION,
+        execution_lag_sessions=0,
+        allow_fractional_shares=False,
+        slippage_bps=0,
+        linear_impact_bps=0,
+        root_impact_bps=0,
+    )
+    wealth = run_policy(EqualWeightPolicy(), window, slice(0, len(window.dates)), account).wealth
+    return REWARD_SCALING * float(wealth[-1] - wealth[0])
