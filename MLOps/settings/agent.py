@@ -74,11 +74,13 @@ class Sb3OffPolicy(Settings):
     learning_rate: LearningRate
     n_envs: NEnvs
     buffer_size: BufferSize
-    learning_starts: int = Field(ge=0, description="Random sessions before the first update.")
+    learning_starts: int = Field(
+        ge=0, description="Random sessions, of all accounts together, before the first update."
+    )
     batch_size: BatchSize
     tau: Fraction = Field(description="Share of the network that its target takes over at each update.")
     gamma: Discount
-    train_freq: int = Field(ge=1, description="Sessions played between two updates.")
+    train_freq: int = Field(ge=1, description="Sessions that each account plays between two updates.")
     gradient_steps: int = Field(ge=1, description="Gradient steps an update.")
 
 

@@ -46,19 +46,30 @@ class TrainingMarket:
 
     @property
     def normalisation(self) -> Normalisation:
-        """Of what the model sees: the batch's entries of the tickers that it trades."""
-        return self._fit(self._window.select(self._traded.tickers))
+        """Of what the model sees: the entries of the tickers that it trades."""
+        of_all, places = self.normalisation_of_all, self._places()
+        return of_all.model_copy(
+            update={name: tuple(getattr(of_all, name)[place] for place in places) for name in ("mean", "scale")}
+        )
+
+    @property
+    def normalisation_of_all(self) -> Normalisation:
+        """Of an observation of all tickers that are trained on."""
+        # an account holds as many tickers as the model trades, however many there are to train on
+        held, environment = len(self._traded.tickers), self._environment
+        return fit_normalisation(
+            self._window, environment.initial_amount, environment.observation_limit, held_tickers=held
+        )
 
     def batch(self, n_envs: int, seed: int) -> TradingBatch:
         """`n_envs` accounts in the training window."""
-        return make_batch(self._window, self._environment, self._fit(self._window), n_envs, seed)
+        return make_batch(self._window, self._environment, self.normalisation_of_all, n_envs, seed)
 
-    def _fit(self, window: MarketPanel) -> Normalisation:
-        # an account holds as many tickers as the model trades, however many there are to train on
-        held = len(self._traded.tickers)
-        return fit_normalisation(
-            window, self._environment.initial_amount, self._environment.observation_limit, held_tickers=held
-        )
+    def _places(self) -> list[int]:
+        """Entries of the traded tickers in an observation of all: cash, close, shares, then each feature."""
+        columns, count = self._window.columns_of(self._traded.tickers), len(self._window.tickers)
+        blocks = 2 + len(self._window.feature_names)
+        return [0, *(1 + block * count + column for block in range(blocks) for column in columns)]
 
     def _refuse_other_windows(self) -> None:
         first, last = self._window.dates[0], self._window.dates[-1]

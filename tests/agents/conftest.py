@@ -62,7 +62,11 @@ def make_settings() -> Callable[..., TrainRlAgentSettings]:
     def make(name: str, *overrides: str) -> TrainRlAgentSettings:
         file = project_root() / "config" / "rl_agents" / f"{name}_stocktrading_params.yaml"
         small = [f"agent.hyperparameters.{text}" for text in _SMALL[name]]
-        shared = ["agent.network.hidden_sizes=[16,8]", "environment.indicators=[macd,rsi_30]"]
+        shared = [
+            "agent.network.hidden_sizes=[16,8]",
+            "environment.indicators=[macd,rsi_30]",
+            "environment.random_start=false",
+        ]
         return compose_settings(
             TrainRlAgentSettings,
             "train_rl_agent",

@@ -37,7 +37,7 @@ def test_an_agent_can_be_chosen_by_its_group() -> None:
     [
         ("agent.hyperparameters.gamma=1.5", r"gamma=1\.5: Input should be less than or equal to 1"),
         ("agent.hyperparameters.gama=0.9", r"hyperparameters\.gama: unknown key"),
-        ("agent.hyperparameters.batch_size=4096", r"batch_size=4096 must be <= n_envs=1 x n_steps=2048"),
+        ("agent.hyperparameters.batch_size=4096", r"batch_size=4096 must be <= n_envs=32 x n_steps=64"),
         ("agent.network.activation=sigmoid", r"'tanh', 'relu', 'elu' or 'silu'"),
         ("agent.network.hidden_sizes=[]", r"hidden_sizes"),
         ("agent.library=rllib", r"library/algorithm must be one of sb3/"),

@@ -1,6 +1,7 @@
 """Every agent learns, and what it learnt acts the same in our own runner."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,13 @@ import pytest
 import torch
 
 from MLOps.agents.agent import Actor, Agent
+from MLOps.agents.factory import accounts_of, make_agent
+from MLOps.environments.stock_trading import make_batch
 from MLOps.inference.model_folder import Architecture, MlpActorCard, Normalisation, ObservationSchema, write_model
-from MLOps.inference.observation import Normaliser
+from MLOps.inference.observation import Normaliser, fit_normalisation
 from MLOps.inference.policy import MlpActorPolicy, load_policy
+from MLOps.market.panel import MarketPanel
+from MLOps.settings.training import TrainRlAgentSettings
 from MLOps.training.random_state import isolated
 
 
@@ -85,6 +90,53 @@ def test_learns_reports_and_acts_as_our_runner_does(
     assert not np.array_equal(agent.actor().weights["layers.0.weight"], before)
     assert agent.is_finite()
     assert_acts_alike(agent, normalisation, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ppo", "a2c", "ddpg", "td3", "sac"])
+def test_many_accounts_play_at_once(
+    name: str, make_small_agent: Callable[..., Agent], normalisation: Normalisation, tmp_path: Path
+) -> None:
+    recorder = Recorder()
+    with isolated(3, 1):
+        agent = make_small_agent(name, "agent.hyperparameters.n_envs=4")
+        before = agent.actor().weights["layers.0.weight"].copy()
+        played = agent.learn(260, recorder)
+    assert recorder.steps[:3] == [4, 8, 12]
+    assert recorder.steps[-1] == played
+    assert recorder.figures["episode_length"] == 60
+    assert not np.array_equal(agent.actor().weights["layers.0.weight"], before)
+    assert_acts_alike(agent, normalisation, tmp_path)
+
+
+def test_learns_on_finrls_own_environment(make_small_agent: Callable[..., Agent]) -> None:
+    recorder = Recorder()
+    with isolated(3, 1):
+        agent = make_small_agent("ppo", "environment.engine=finrl", "agent.hyperparameters.n_envs=2")
+        agent.learn(128, recorder)
+    assert recorder.figures["episode_length"] == 60
+    assert "train/value_loss" in recorder.figures
+
+
+@pytest.mark.parametrize("name", ["ppo", "a2c"])
+def test_learns_to_hold_what_rises(
+    name: str, panel: MarketPanel, make_settings: Callable[..., TrainRlAgentSettings]
+) -> None:
+    """One ticker gains a twentieth at each close, the other loses as much."""
+    growth = np.stack([1.05 ** np.arange(61), 1.05 ** -np.arange(61.0)], axis=1)
+    market = replace(panel, close=50 * growth)
+    settings = make_settings(
+        name, "agent.hyperparameters.n_envs=16", "agent.hyperparameters.n_steps=15", "agent.hyperparameters.gamma=0.9"
+    )
+    scale = fit_normalisation(market, 1_000_000, 10)
+    with isolated(3, 1):
+        agent = make_agent(
+            settings.agent, make_batch(market, settings.environment, scale, accounts_of(settings.agent), 3), 3
+        )
+        agent.learn(4_000, Recorder())
+    first = make_batch(market, settings.environment, scale, 1, 3).reset()
+    rising, falling = agent.act(first)[0]
+    assert rising > 0
+    assert rising > falling
 
 
 @pytest.mark.parametrize("activation", ["relu", "elu", "silu"])

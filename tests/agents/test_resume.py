@@ -49,16 +49,29 @@ def assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> 
         np.testing.assert_array_equal(second[name], value)
 
 
+@pytest.fixture
+def make_many(make_small_agent: Callable[..., Agent]) -> Callable[..., Agent]:
+    """Agents that play three accounts at once, where their library can, from random sessions on."""
+
+    def make(name: str, seed: int) -> Agent:
+        overrides = ["environment.random_start=true", "environment.episode_sessions=20"]
+        if not name.startswith("elegantrl"):
+            overrides.append("agent.hyperparameters.n_envs=3")
+        return make_small_agent(name, *overrides, seed=seed)
+
+    return make
+
+
 def test_resumed_training_ends_where_an_undisturbed_one_does(
-    agent_name: str, make_small_agent: Callable[..., Agent], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    agent_name: str, make_many: Callable[..., Agent], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    undisturbed, whole_curve = trained(make_small_agent, agent_name, tmp_path / "a", every=10**9)
+    undisturbed, whole_curve = trained(make_many, agent_name, tmp_path / "a", every=10**9)
     assert not (tmp_path / "a").exists()
     with pytest.raises(KeyboardInterrupt):
-        trained(make_small_agent, agent_name, tmp_path / "b", progress=Interrupting)
+        trained(make_many, agent_name, tmp_path / "b", progress=Interrupting)
     assert "continues" not in caplog.text
-    resumed, curve = trained(make_small_agent, agent_name, tmp_path / "b")
+    resumed, curve = trained(make_many, agent_name, tmp_path / "b")
     assert "training continues from the checkpoint at timestep" in caplog.text
     assert_same(undisturbed, resumed)
     last = {name: values[-1] for name, values in curve.curves.items()}

@@ -30,6 +30,7 @@ SMALL = {
         *WINDOWS,
         "training.total_timesteps=64",
         "training.checkpoint_every_timesteps=32",
+        "agent.hyperparameters.n_envs=1",
         "agent.hyperparameters.n_steps=32",
         "agent.hyperparameters.batch_size=32",
         "agent.network.hidden_sizes=[8,8]",

@@ -26,6 +26,7 @@ def small_strategy(tmp_path: Path, make_prices: Callable[..., pd.DataFrame]) -> 
         "split.validation_sessions": 40,
         "split.test_sessions": 40,
         "split.minimum_train_sessions": 100,
+        "agent.hyperparameters.n_envs": 1,
         "agent.hyperparameters.n_steps": 128,
         "agent.hyperparameters.batch_size": 64,
         "training.total_timesteps": 256,

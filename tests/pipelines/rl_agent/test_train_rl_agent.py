@@ -243,6 +243,18 @@ def test_sentiment_is_seen_if_wanted(
     assert card.observation.indicators == ("macd", "rsi_30", "sentiment", "has_news")
 
 
+def test_the_card_is_of_the_tickers_that_the_model_trades(
+    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = ("environment.tickers=[BBB]", "environment.baskets=[[AAA],[BBB]]", "agent.hyperparameters.n_envs=4")
+    result = run(command_line(prepared, *overrides, "environment.buy_cost_fraction={AAA: 0.1, BBB: 0.0}"), capsys)
+    card = read_card(result.folder)
+    assert isinstance(card, MlpActorCard)
+    assert (card.observation.tickers, card.observation.size) == (("BBB",), 1 + 2 + 2)
+    assert result.metrics["timesteps"] == 128
+    assert "validation_total_return" in result.metrics
+
+
 def test_passes_on_what_the_features_say_of_their_data(
     prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
 ) -> None:

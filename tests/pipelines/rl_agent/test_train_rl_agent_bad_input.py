@@ -81,6 +81,11 @@ def test_an_empty_file_is_told(prepared: Path, command_line: CommandLine, capsys
         ("environment.tickers=[AAA,ZZZ]", 3, "holds no ticker ZZZ"),
         ("split.train_start=2030-01-01", 3, "leave 0 to train on"),
         ("split.minimum_train_sessions=500", 3, "leave 60 to train on"),
+        (
+            "environment.windows=[{first: 2021-01-04, last: 2021-03-29}]",
+            3,
+            "2021-01-04 to 2021-03-29 is not within the training window; allowed: dates from 2021-01-04 to 2021-03-26",
+        ),
         ("features_path=nowhere.parquet", 3, "nowhere.parquet does not exist"),
     ],
 )
@@ -95,7 +100,7 @@ def test_bad_settings_are_told(
     given, line = fails(command_line(prepared, override), capsys)
     assert given == status
     assert message in line
-    assert not (prepared / "models").exists()
+    assert not list((prepared / "models").glob("2*"))
 
 
 def test_an_unknown_key_of_the_agent_file_names_the_file(
