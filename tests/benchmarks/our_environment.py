@@ -25,6 +25,10 @@ def environment_settings(**changes: Any) -> EnvironmentSettings:
         "buy_cost_fraction": COST_FRACTION,
         "sell_cost_fraction": COST_FRACTION,
         "reward_scaling": REWARD_SCALING,
+        "random_start": False,
+        "episode_sessions": None,
+        "actions": "share_orders",
+        "is_fractional": False,
     }
     return EnvironmentSettings(**yaml.safe_load(path.read_text()) | as_for_finrl | changes)
 
