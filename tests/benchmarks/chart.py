@@ -13,7 +13,7 @@ _AXES = {
     "tickers": ("tickers", (5, 30, 100, 500)),
     "n_envs": ("environments at once", (1, 16, 256, 4_096)),
 }
-_OURS_COLOUR, _PEER_COLOURS = "#0b6e4f", ("#b3541e", "#5b5ea6", "#7f7f7f")
+_OURS_COLOUR, _PEER_COLOURS = "#0b6e4f", ("#b3541e", "#5b5ea6", "#7f7f7f", "#c2a01f", "#1f77b4")
 _PANEL_HEIGHT_PX = 300
 
 Point = dict[str, Any]
@@ -53,7 +53,7 @@ def draw(records: Sequence[Record], path: Path) -> None:
         legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 1, "xanchor": "right"},
         margin={"l": 80, "r": 30, "t": 110, "b": 60},
     )
-    write_whole(path, figure.to_html(include_plotlyjs=True))
+    write_whole(path, figure.to_html(include_plotlyjs=True, config={"displayModeBar": False}))
 
 
 def _panel(points: Sequence[Point], quantity: str, axis: str) -> list[Point]:

@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 _SESSIONS, _TICKERS = 2_500, 30
 _SEEDS = 5
 _SPEED_SAMPLES, _LEARNING_SAMPLES = 2 * finrl_ppo.ROLLOUT_STEPS, 10 * finrl_ppo.ROLLOUT_STEPS
-_N_ENVS = (1, 4, 16, 64, 256, 1_024)
+_N_ENVS = (1, 4, 16, 64, 256, 1_024, 4_096)
 _QUANTITY, _PEER = "sample of PPO's training", "FinRL + SB3 PPO"
 
 
