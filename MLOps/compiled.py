@@ -21,8 +21,11 @@ def compiled(function: Function) -> Function:
     it calls, the constants that it reads and the layout of its tuples, and where those come from another
     module the cache would go on serving the old ones. So the stamp that it compares is a digest of the
     function's file and of all files of the same package that this one imports, directly or not.
+
+    Divisions are NumPy's: by zero they give infinity or NaN. Python's, which raise, would keep the processor
+    from dividing several numbers at once.
     """
-    dispatcher: Any = njit(cache=True)(function)
+    dispatcher: Any = njit(cache=True, error_model="numpy")(function)
     dispatcher._cache._cache_file._source_stamp = _digest(function.__module__)  # private: numba is pinned, tests guard
     result: Function = dispatcher
     return result
@@ -30,7 +33,7 @@ def compiled(function: Function) -> Function:
 
 def inlined(function: Function) -> Function:
     """A function that is compiled into its callers; it has no cache of its own."""
-    dispatcher: Any = njit(inline="always")(function)
+    dispatcher: Any = njit(inline="always", error_model="numpy")(function)
     result: Function = dispatcher
     return result
 

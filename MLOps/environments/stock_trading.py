@@ -140,6 +140,8 @@ class StockTradingBatch:
         self._rules = rules_of(panel, settings, normalisation)
         turn = np.arange(n_envs)
         self._accounts = empty_accounts(columns[turn % len(columns)])
+        rules = [tuple(value) if isinstance(value, tuple) else value for value in self._rules]
+        self._world = tuple(self._market), tuple(rules), tuple(self._accounts)  # as the kernel takes them
         windows = windows_of(panel, settings)
         self._first, self._last = (windows[turn % len(windows)][:, i].copy() for i in (0, 1))
         self._is_random, self._limit_steps = settings.random_start, settings.episode_sessions
@@ -190,9 +192,7 @@ class StockTradingBatch:
         actions = as_actions(actions, self.n_envs, self.tickers)
         observations = self._new_observations() if out is None else self._writable(out)
         rewards, is_last = np.empty(self.n_envs), np.empty(self.n_envs, np.bool_)
-        ended, malformed = step_accounts(
-            self._market, self._rules, self._accounts, actions, observations, rewards, is_last
-        )
+        ended, malformed = step_accounts(*self._world, actions, observations, rewards, is_last)
         if malformed >= 0:
             raise ModelError(f"action {actions[malformed].tolist()}", "finite numbers", "the policy that gave it")
         if not ended:
@@ -240,7 +240,7 @@ class StockTradingBatch:
         end = last if self._limit_steps is None else np.minimum(start + self._limit_steps, last)
         accounts = self._accounts
         accounts.start[which], accounts.end[which], accounts.is_cut[which] = start, end, end < last
-        begin_episodes(self._market, self._rules, accounts, which, observations)
+        begin_episodes(*self._world, which, observations)
         self._has_begun = True
 
 

@@ -7,7 +7,8 @@ from MLOps.environments.stock_trading_kernel import Accounts, Market, Rules
 from MLOps.errors import DataError, SettingsError
 from MLOps.inference.model_folder import Normalisation
 from MLOps.inference.observation import Normaliser
-from MLOps.market.accounting import FillRule, TradingTerms
+from MLOps.market.accounting import TradingTerms
+from MLOps.market.fill_rule import FillRule
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.environment import Costs, EnvironmentSettings
 
@@ -104,9 +105,9 @@ def market_arrays(panel: MarketPanel, settings: EnvironmentSettings, normalisati
 def _seen(
     close: FloatArray, by_feature: FloatArray, normalisation: Normalisation | None
 ) -> dict[str, npt.NDArray[np.floating]]:
-    """Closes (T, M) and features (T, F, M) as the observation shows them."""
+    """Closes (T, M) and features (T, F M) as the observation shows them."""
     if normalisation is None:
-        return {"seen_close": close, "seen_features": by_feature}
+        return {"seen_close": close, "seen_features": by_feature.reshape(len(close), -1)}
     sessions, features, tickers = by_feature.shape
     raw = np.zeros((sessions, 1 + tickers * (2 + features)))
     raw[:, 1 : 1 + tickers] = close
@@ -114,7 +115,7 @@ def _seen(
     seen = Normaliser(normalisation)(raw)
     return {
         "seen_close": np.ascontiguousarray(seen[:, 1 : 1 + tickers]),
-        "seen_features": np.ascontiguousarray(seen[:, 1 + 2 * tickers :]).reshape(by_feature.shape),
+        "seen_features": np.ascontiguousarray(seen[:, 1 + 2 * tickers :]),
     }
 
 

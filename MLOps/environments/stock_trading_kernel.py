@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from MLOps.compiled import compiled, inlined
-from MLOps.market.accounting import FillRule, fill_orders
+from MLOps.market.accounting import fill_orders, working_memory
+from MLOps.market.fill_rule import FillRule
 from MLOps.market.orders import EVERYTHING, action_orders
 
 FloatArray = npt.NDArray[np.float64]
@@ -25,8 +26,8 @@ class Market(NamedTuple):
         Tickers that FinRL's flag keeps from trading; (0, 0) where the fault is not copied.
     seen_close : (T, M)
         The closes as the observation shows them, of its type.
-    seen_features : (T, F, M)
-        The features as the observation shows them, of its type.
+    seen_features : (T, F M)
+        The features as the observation shows them, feature by feature, of its type.
     """
 
     close: FloatArray
@@ -112,9 +113,9 @@ class Accounts(NamedTuple):
 
 @compiled
 def step_accounts(
-    market: Market,
-    rules: Rules,
-    accounts: Accounts,
+    plain_market: tuple[Any, ...],
+    plain_rules: tuple[Any, ...],
+    plain_accounts: tuple[Any, ...],
     actions: npt.NDArray[np.float32],
     observations: npt.NDArray[Any],
     rewards: FloatArray,
@@ -124,6 +125,9 @@ def step_accounts(
 
     Parameters
     ----------
+    plain_market, plain_rules, plain_accounts : tuple
+        `Market`, `Rules`, `Accounts` and what they hold as plain tuples: Numba takes them in several times
+        faster than named ones.
     actions : (E, N) float32
     observations : (E, 1 + 2 N + N F) float32 or float64
         Written.
@@ -142,85 +146,85 @@ def step_accounts(
     malformed = _first_malformed(actions)
     if malformed >= 0:
         return 0, malformed
-    # arrays are taken out of their tuples once: within the loop each access would count references
+    market, rules, accounts = Market(*plain_market), Rules(*plain_rules), Accounts(*plain_accounts)
+    # arrays are taken out of their tuples once, and rows are copied rather than sliced: within the loop each
+    # array taken out and each slice would count references
     close, volume, is_turbulent, is_frozen = market.close, market.volume, market.is_turbulent, market.is_frozen
-    seen_close, seen_features = market.seen_close, market.seen_features
-    buy_costs, sell_costs, fill, is_finrl = rules.buy_cost, rules.sell_cost, rules.fill, rules.is_finrl
-    view = (rules.cash_mean, rules.cash_scale, rules.shares_mean, rules.shares_scale, rules.limit)
-    all_columns, all_shares, day = accounts.columns, accounts.shares, accounts.day
-    tickers = all_columns.shape[1]
+    buy_costs, sell_costs, fill, is_finrl = rules.buy_cost, rules.sell_cost, FillRule(*rules.fill), rules.is_finrl
+    columns, held, cash_of, day = accounts.columns, accounts.shares, accounts.cash, accounts.day
+    start, end, wealth_of, cost_of = accounts.start, accounts.end, accounts.wealth, accounts.cost
+    last_reward, episode_reward = accounts.reward, accounts.episode_reward
+    show = _view(market, rules)
+    tickers = columns.shape[1]
     is_whole = tickers == close.shape[1]  # else each account trades its own basket of the market
-    orders, basket = np.empty(tickers), np.empty((4, tickers))
-    buy_cost, sell_cost = (buy_costs, sell_costs) if is_whole else (basket[2], basket[3])
-    keys, ranked = np.empty(tickers, np.int64), np.empty(tickers, np.int64)
+    action, orders, shares = np.empty(tickers, np.float32), np.empty(tickers), np.empty(tickers)
+    prices, volumes = np.empty(tickers), np.empty(tickers)
+    buy_cost, sell_cost = buy_costs[:tickers].copy(), sell_costs[:tickers].copy()  # those of all, if each trades all
+    sizes, ranks = working_memory(tickers)
     ended = 0
     for e in range(len(day)):
-        t, columns, shares, action = day[e], all_columns[e], all_shares[e], actions[e]
-        is_last[e] = False
-        if is_finrl and t == accounts.end[e]:
-            rewards[e] = accounts.reward[e]  # FinRL's last step trades nothing and pays the last reward again
-            accounts.episode_reward[e] += rewards[e]
-            _observe(t, accounts.cash[e], shares, columns, seen_close, seen_features, view, observations[e])
-            is_last[e] = True
-            ended += 1
-            continue
-        prices, traded_volume = (close[t], volume[t]) if is_whole else (basket[0], basket[1])
-        if not is_whole:
-            for k in range(tickers):
-                column = columns[k]
-                prices[k], traded_volume[k] = close[t, column], volume[t, column]
-                buy_cost[k], sell_cost[k] = buy_costs[column], sell_costs[column]
-        if is_turbulent[t] and not (is_finrl and t == accounts.start[e]):
-            orders[:] = EVERYTHING
-        else:
-            action_orders(
-                action,
-                rules.takes_weights,
-                rules.max_shares,
-                fill.is_fractional,
-                accounts.cash[e],
-                shares,
-                prices,
-                orders,
-            )
-            if is_finrl:
+        t, cash, reward = day[e], cash_of[e], last_reward[e]
+        is_idle = is_finrl and t == end[e]  # FinRL's last step trades nothing and pays the last reward again
+        _copy_row(held, e, shares)
+        if not is_idle:
+            if is_whole:
+                _copy_row(close, t, prices)
+                _copy_row(volume, t, volumes)
+            else:
                 for k in range(tickers):
-                    if is_frozen[t, columns[k]]:
-                        orders[k] = 0.0
-        cash, cost = fill_orders(
-            accounts.cash[e], shares, prices, traded_volume, orders, buy_cost, sell_cost, fill, keys, ranked
-        )
-        t += 1
-        wealth = _wealth(t, cash, shares, columns, close)
-        reward = (wealth - accounts.wealth[e]) * rules.reward_scaling
-        day[e], accounts.cash[e], accounts.wealth[e] = t, cash, wealth
-        accounts.cost[e] += cost
-        accounts.episode_reward[e] += reward
-        accounts.reward[e] = rewards[e] = reward
-        _observe(t, cash, shares, columns, seen_close, seen_features, view, observations[e])
-        if t == accounts.end[e] and not is_finrl:
-            is_last[e] = True
-            ended += 1
+                    column = columns[e, k]
+                    prices[k], volumes[k] = close[t, column], volume[t, column]
+                    buy_cost[k], sell_cost[k] = buy_costs[column], sell_costs[column]
+            if is_turbulent[t] and not (is_finrl and t == start[e]):
+                orders[:] = EVERYTHING
+            else:
+                _copy_row(actions, e, action)
+                action_orders(
+                    action, rules.takes_weights, rules.max_shares, fill.is_fractional, cash, shares, prices, orders
+                )
+                if is_finrl:
+                    for k in range(tickers):
+                        orders[k] = 0.0 if is_frozen[t, columns[e, k]] else orders[k]
+            cash, cost = fill_orders(cash, shares, prices, volumes, orders, buy_cost, sell_cost, fill, sizes, ranks)
+            t += 1
+            wealth = _wealth(t, cash, shares, columns, e, close)
+            reward = (wealth - wealth_of[e]) * rules.reward_scaling
+            for k in range(tickers):
+                held[e, k] = shares[k]
+            day[e], cash_of[e], wealth_of[e] = t, cash, wealth
+            cost_of[e] += cost
+        episode_reward[e] += reward
+        last_reward[e] = rewards[e] = reward
+        _observe(t, cash, shares, columns, e, show, observations)
+        is_last[e] = is_idle or (t == end[e] and not is_finrl)
+        ended += is_last[e]
     return ended, -1
 
 
 @compiled
 def begin_episodes(
-    market: Market, rules: Rules, accounts: Accounts, which: IntArray, observations: npt.NDArray[Any]
+    plain_market: tuple[Any, ...],
+    plain_rules: tuple[Any, ...],
+    plain_accounts: tuple[Any, ...],
+    which: IntArray,
+    observations: npt.NDArray[Any],
 ) -> None:
     """Put the accounts `which` at their `start`, with the initial cash and shares, and write their observations."""
-    view = (rules.cash_mean, rules.cash_scale, rules.shares_mean, rules.shares_scale, rules.limit)
+    market, rules, accounts = Market(*plain_market), Rules(*plain_rules), Accounts(*plain_accounts)
+    columns, held, show = accounts.columns, accounts.shares, _view(market, rules)
+    shares = np.empty(columns.shape[1])
     for e in which:
-        t, columns, shares = accounts.start[e], accounts.columns[e], accounts.shares[e]
-        for k in range(len(columns)):
-            shares[k] = rules.initial_shares[columns[k]]
+        t = accounts.start[e]
+        for k in range(len(shares)):
+            shares[k] = rules.initial_shares[columns[e, k]]
+            held[e, k] = shares[k]
         accounts.day[e], accounts.cash[e] = t, rules.initial_cash
-        accounts.wealth[e] = _wealth(t, rules.initial_cash, shares, columns, market.close)
+        accounts.wealth[e] = _wealth(t, rules.initial_cash, shares, columns, e, market.close)
         accounts.reward[e] = accounts.episode_reward[e] = accounts.cost[e] = 0.0
-        _observe(t, rules.initial_cash, shares, columns, market.seen_close, market.seen_features, view, observations[e])
+        _observe(t, rules.initial_cash, shares, columns, e, show, observations)
 
 
-@inlined
+@compiled
 def _first_malformed(actions: npt.NDArray[np.float32]) -> int:
     """First row that is not finite, or -1."""
     first = -1
@@ -233,17 +237,30 @@ def _first_malformed(actions: npt.NDArray[np.float32]) -> int:
     return first
 
 
-@inlined
-def _wealth(t: int, cash: float, shares: FloatArray, columns: IntArray, close: FloatArray) -> float:
+@compiled
+def _copy_row(rows: npt.NDArray[Any], row: int, target: npt.NDArray[Any]) -> None:
+    for k in range(len(target)):
+        target[k] = rows[row, k]
+
+
+@compiled
+def _wealth(t: int, cash: float, shares: FloatArray, columns: IntArray, e: int, close: FloatArray) -> float:
     """Cash and holdings at close t, added in FinRL's order."""
-    held = 0.0
+    worth = 0.0
     if len(shares) == close.shape[1]:
         for k in range(len(shares)):
-            held += close[t, k] * shares[k]
+            worth += close[t, k] * shares[k]
     else:
         for k in range(len(shares)):
-            held += close[t, columns[k]] * shares[k]
-    return cash + held
+            worth += close[t, columns[e, k]] * shares[k]
+    return cash + worth
+
+
+@inlined
+def _view(market: Market, rules: Rules) -> tuple[Any, ...]:
+    """All that `_observe` needs to know, the same for all accounts."""
+    cash_and_limit = (rules.cash_mean, rules.cash_scale, rules.limit)
+    return cash_and_limit, rules.shares_mean, rules.shares_scale, market.seen_close, market.seen_features
 
 
 @inlined
@@ -252,26 +269,31 @@ def _observe(
     cash: float,
     shares: FloatArray,
     columns: IntArray,
-    seen_close: npt.NDArray[Any],
-    seen_features: npt.NDArray[Any],
-    view: tuple[float, float, FloatArray, FloatArray, float],
-    seen: npt.NDArray[Any],
+    e: int,
+    view: tuple[Any, ...],
+    observations: npt.NDArray[Any],
 ) -> None:
     """Write cash, close (N), shares (N) and the features (N each) as the agent sees them."""
-    cash_mean, cash_scale, shares_mean, shares_scale, limit = view
-    tickers, features = len(columns), seen_features.shape[1]
-    first_share, first_feature = 1 + tickers, 1 + 2 * tickers
-    seen[0] = min(max((cash - cash_mean) / cash_scale, -limit), limit)
-    if tickers == seen_close.shape[1]:
+    (cash_mean, cash_scale, limit), shares_mean, shares_scale, seen_close, seen_features = view
+    # places are unsigned, so that none may count from the end: that would keep them from being written side by side
+    tickers, market_tickers = np.uint64(len(shares)), np.uint64(seen_close.shape[1])
+    first_close = np.uint64(1)
+    first_share, first_feature = first_close + tickers, first_close + tickers + tickers
+    observations[e, 0] = min(max((cash - cash_mean) / cash_scale, -limit), limit)
+    if tickers == market_tickers:
         for k in range(tickers):
-            seen[1 + k] = seen_close[t, k]
+            observations[e, first_close + k] = seen_close[t, k]
         for k in range(tickers):
-            seen[first_share + k] = min(max((shares[k] - shares_mean[k]) / shares_scale[k], -limit), limit)
-        seen[first_feature:] = seen_features[t].reshape(features * tickers)
+            seen = (shares[k] - shares_mean[k]) / shares_scale[k]
+            observations[e, first_share + k] = min(max(seen, -limit), limit)
+        for i in range(np.uint64(seen_features.shape[1])):
+            observations[e, first_feature + i] = seen_features[t, i]
         return
+    features = np.uint64(seen_features.shape[1]) // market_tickers
     for k in range(tickers):
-        c = columns[k]
-        seen[1 + k] = seen_close[t, c]
-        seen[first_share + k] = min(max((shares[k] - shares_mean[c]) / shares_scale[c], -limit), limit)
+        column = np.uint64(columns[e, k])
+        observations[e, first_close + k] = seen_close[t, column]
+        seen = (shares[k] - shares_mean[column]) / shares_scale[column]
+        observations[e, first_share + k] = min(max(seen, -limit), limit)
         for f in range(features):
-            seen[first_feature + f * tickers + k] = seen_features[t, f, c]
+            observations[e, first_feature + f * tickers + k] = seen_features[t, f * market_tickers + column]

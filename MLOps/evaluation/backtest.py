@@ -16,7 +16,8 @@ from MLOps.evaluation.backtest_kernel import (
     follow_weights,
     value_path,
 )
-from MLOps.market.accounting import FillRule, FloatArray, TradingTerms
+from MLOps.market.accounting import FloatArray, TradingTerms
+from MLOps.market.fill_rule import FillRule
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.backtest import AccountSettings
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from MLOps.compiled import compiled, inlined
-from MLOps.market.accounting import FillRule, FloatArray, IntArray, fill_orders
+from MLOps.compiled import compiled
+from MLOps.market.accounting import FloatArray, IndexArray, fill_orders, working_memory
+from MLOps.market.fill_rule import FillRule
 from MLOps.market.orders import weight_orders
 
 
@@ -66,8 +67,8 @@ class Valuation(NamedTuple):
 @compiled
 def fill_close(exchange: Exchange, ledger: Ledger, k: int, lag: int) -> None:
     """Fill at close k, which is not the last, what was decided on `lag` closes before it."""
-    keys, ranked = _working_memory(exchange)
-    _fill(exchange, ledger, k, lag, keys, ranked)
+    sizes, ranks = working_memory(exchange.close.shape[1])
+    _fill(exchange, ledger, k, lag, sizes, ranks)
 
 
 @compiled
@@ -84,8 +85,8 @@ def account_as_ordered(exchange: Exchange, ledger: Ledger, k: int, lag: int, sha
     float
         What cash would be left.
     """
-    keys, ranked = _working_memory(exchange)
-    return _look_ahead(exchange, ledger, k, lag, shares, np.empty_like(shares), keys, ranked)
+    sizes, ranks = working_memory(exchange.close.shape[1])
+    return _look_ahead(exchange, ledger, k, lag, shares, np.empty_like(shares), sizes, ranks)
 
 
 @compiled
@@ -102,16 +103,16 @@ def follow_weights(weights: NDArray[np.float64], exchange: Exchange, ledger: Led
         Closes from decision to fill.
     """
     close, is_fractional, orders = exchange.close, exchange.rule.is_fractional, ledger.orders
-    keys, ranked = _working_memory(exchange)
+    sizes, ranks = working_memory(exchange.close.shape[1])
     shares, scratch = np.empty(close.shape[1]), np.empty(close.shape[1])
     for k in range(len(close) - 1):
         if lag > 0:
-            _fill(exchange, ledger, k, lag, keys, ranked)
+            _fill(exchange, ledger, k, lag, sizes, ranks)
         if not np.isnan(weights[k, 0]):
-            cash = _look_ahead(exchange, ledger, k, lag, shares, scratch, keys, ranked)
+            cash = _look_ahead(exchange, ledger, k, lag, shares, scratch, sizes, ranks)
             weight_orders(weights[k], cash, shares, close[k], is_fractional, orders[k])
         if lag == 0:
-            _fill(exchange, ledger, k, lag, keys, ranked)
+            _fill(exchange, ledger, k, lag, sizes, ranks)
 
 
 @compiled
@@ -137,19 +138,13 @@ def value_path(exchange: Exchange, ledger: Ledger, valuation: Valuation) -> None
             weights[k, n] = close[k, n] * shares[k + 1, n] / (cash[k + 1] + after)
 
 
-@inlined
-def _working_memory(exchange: Exchange) -> tuple[IntArray, IntArray]:
-    tickers = exchange.close.shape[1]
-    return np.empty(tickers, np.int64), np.empty(tickers, np.int64)
-
-
 @compiled
-def _fill(exchange: Exchange, ledger: Ledger, k: int, lag: int, keys: IntArray, ranked: IntArray) -> None:
+def _fill(exchange: Exchange, ledger: Ledger, k: int, lag: int, sizes: FloatArray, ranks: IndexArray) -> None:
     shares, traded = ledger.shares[k + 1], ledger.traded[k]
     shares[:] = ledger.shares[k]
     if k >= lag:
         traded[:] = ledger.orders[k - lag]
-        ledger.cash[k + 1], ledger.costs[k] = _fill_at(exchange, k, ledger.cash[k], shares, traded, keys, ranked)
+        ledger.cash[k + 1], ledger.costs[k] = _fill_at(exchange, k, ledger.cash[k], shares, traded, sizes, ranks)
     else:
         ledger.cash[k + 1] = ledger.cash[k]
 
@@ -162,24 +157,30 @@ def _look_ahead(
     lag: int,
     shares: FloatArray,
     scratch: FloatArray,
-    keys: IntArray,
-    ranked: IntArray,
+    sizes: FloatArray,
+    ranks: IndexArray,
 ) -> float:
     row = k if lag == 0 else k + 1  # without lag, close k is filled after its decision
     cash: float = ledger.cash[row]
     shares[:] = ledger.shares[row]
     for decided in range(max(k - lag + 1, 0), k):
         scratch[:] = ledger.orders[decided]
-        cash, _ = _fill_at(exchange, k, cash, shares, scratch, keys, ranked)
+        cash, _ = _fill_at(exchange, k, cash, shares, scratch, sizes, ranks)
     return cash
 
 
 @compiled
 def _fill_at(
-    exchange: Exchange, k: int, cash: float, shares: FloatArray, orders: FloatArray, keys: IntArray, ranked: IntArray
+    exchange: Exchange,
+    k: int,
+    cash: float,
+    shares: FloatArray,
+    orders: FloatArray,
+    sizes: FloatArray,
+    ranks: IndexArray,
 ) -> tuple[float, float]:
     prices, volume = exchange.close[k], exchange.volume[k]
     left, cost = fill_orders(
-        cash, shares, prices, volume, orders, exchange.buy_cost, exchange.sell_cost, exchange.rule, keys, ranked
+        cash, shares, prices, volume, orders, exchange.buy_cost, exchange.sell_cost, exchange.rule, sizes, ranks
     )
     return left, cost

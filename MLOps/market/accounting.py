@@ -1,54 +1,16 @@
 """What a set of orders does to cash and shares: the rule that environment, backtest and broker share."""
 
 from dataclasses import dataclass
-from math import floor, sqrt
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from MLOps.compiled import compiled, inlined
 from MLOps.errors import DataError, ModelError
+from MLOps.market.fill_rule import AT_THE_CLOSE, FillRule, affordable, affordable_with_impact, worse_by
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
-_INDEX_BITS = 16  # of a sort key; the rest holds the order
-_INDEX_MASK = 2**_INDEX_BITS - 1
-_LARGEST_KEY = float(2**46)
-_FRACTIONS_OF_A_SHARE = 1e6  # fractional orders are ranked by millionths of a share
-_CLEARLY = 1.0 - 1e-9  # less than this part of the cash is affordable whatever the rounding
-_BISECTIONS = 64
-
-
-class FillRule(NamedTuple):
-    """How fills are made, whatever the ticker; numbers alone, for the compiled functions.
-
-    The fill of q shares is worse than the close by the fraction ``slippage + linear_impact * p +
-    root_impact * sqrt(p)`` with the participation ``p = q / volume``. With an impact, a fill stops at the
-    session's volume. Source: Almgren, Thum, Hauptmann and Li, "Direct estimation of equity market
-    impact", 2005, for the two shapes.
-
-    Attributes
-    ----------
-    slippage, linear_impact, root_impact : float
-        Fractions of the price, >= 0 and summing to less than 1.
-    is_fractional : bool
-        Whether parts of a share are traded; otherwise orders are cut to whole shares towards zero.
-    may_overdraw : bool
-        FinRL's rounding: a buy that uses up the cash may leave it a hair below zero, and the next buy
-        then "buys" minus one share. Otherwise a buy never spends more than the cash.
-    """
-
-    slippage: float
-    linear_impact: float
-    root_impact: float
-    is_fractional: bool
-    may_overdraw: bool
-
-
-AT_THE_CLOSE = FillRule(0.0, 0.0, 0.0, is_fractional=False, may_overdraw=False)
-"""Whole shares at the close."""
+IndexArray = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +125,14 @@ def _fill_one(
     sell_cost: FloatArray,
     rule: FillRule,
 ) -> tuple[float, float]:
-    keys, ranked = np.empty(len(orders), np.int64), np.empty(len(orders), np.int64)
-    return fill_orders(cash, shares, prices, volume, orders, buy_cost, sell_cost, rule, keys, ranked)
+    sizes, ranks = working_memory(len(orders))
+    return fill_orders(cash, shares, prices, volume, orders, buy_cost, sell_cost, rule, sizes, ranks)
+
+
+@inlined
+def working_memory(tickers: int) -> tuple[FloatArray, IndexArray]:
+    """The arrays `sizes` and `ranks` of `fill_orders`; unsigned, for no index is negative then."""
+    return np.empty(tickers), np.empty((3, tickers), np.uint64)
 
 
 @inlined
@@ -177,8 +145,8 @@ def fill_orders(
     buy_cost: FloatArray,
     sell_cost: FloatArray,
     rule: FillRule,
-    keys: IntArray,
-    ranked: IntArray,
+    sizes: FloatArray,
+    ranks: IndexArray,
 ) -> tuple[float, float]:
     """Fill one account's orders in place: all sells, largest first, then buys, largest first, within the cash.
 
@@ -203,7 +171,7 @@ def fill_orders(
         Costs as a fraction of the traded value, in [0, 1).
     rule : FillRule
         Slippage, impact, fractions.
-    keys, ranked : (N,) int64
+    sizes, ranks : (N,) float64, (3, N) uint64
         Working memory.
 
     Returns
@@ -220,23 +188,24 @@ def fill_orders(
     """
     tickers, cost = len(orders), 0.0
     has_impact = rule.linear_impact > 0.0 or rule.root_impact > 0.0
+    if has_impact:
+        for k in range(tickers):
+            orders[k] = min(max(orders[k], -volume[k]), volume[k])
+    if not rule.is_fractional:
+        for k in range(tickers):
+            orders[k] = np.trunc(orders[k])
     for k in range(tickers):
-        wanted = orders[k]
-        if has_impact:
-            wanted = min(max(wanted, -volume[k]), volume[k])
-        if not rule.is_fractional:
-            wanted = np.trunc(wanted)
-        orders[k] = 0.0 if wanted < 0.0 and shares[k] <= 0.0 else wanted
+        orders[k] = max(orders[k], 0.0) if shares[k] <= 0.0 else orders[k]
 
     sells = 0
     for k in range(tickers):
-        keys[sells] = _sort_key(orders[k], k, rule.is_fractional)
+        sizes[sells], ranks[0, sells] = orders[k], k
         sells += orders[k] < 0.0
-    _rank(keys, sells, 1, ranked)
+    _rank(sizes, sells, ranks)
     for place in range(sells):
-        k = ranked[place]
+        k = ranks[2, place]
         sold = min(-orders[k], shares[k])
-        worse = _worse_by(sold, volume[k], rule) if has_impact else rule.slippage
+        worse = worse_by(sold, volume[k], rule) if has_impact else rule.slippage
         value = prices[k] * sold
         cash += value * (1.0 - worse) * (1.0 - sell_cost[k])
         cost += value * worse + value * (1.0 - worse) * sell_cost[k]
@@ -245,18 +214,18 @@ def fill_orders(
 
     buys = 0
     for k in range(tickers):
-        keys[buys] = -_sort_key(orders[k], k, rule.is_fractional)
+        sizes[buys], ranks[0, buys] = orders[k], k
         buys += orders[k] > 0.0
-    _rank(keys, buys, -1, ranked)
+    _rank(sizes, buys, ranks)
     for place in range(buys):
-        k = ranked[place]
+        k = ranks[2, buys - 1 - place]
         if has_impact:
-            bought = _affordable_with_impact(cash, orders[k], prices[k], buy_cost[k], volume[k], rule)
-            worse = _worse_by(bought, volume[k], rule)
+            bought = affordable_with_impact(cash, orders[k], prices[k], buy_cost[k], volume[k], rule)
+            worse = worse_by(bought, volume[k], rule)
         else:
             worse = rule.slippage
             unit_price = prices[k] * (1.0 + worse) * (1.0 + buy_cost[k])
-            bought = _affordable(cash, orders[k], unit_price, rule.is_fractional)
+            bought = affordable(cash, orders[k], unit_price, rule.is_fractional)
         value = prices[k] * bought
         spent = value * (1.0 + worse) * (1.0 + buy_cost[k])
         if spent > cash and not rule.may_overdraw:
@@ -268,73 +237,19 @@ def fill_orders(
     return cash, cost
 
 
-@inlined
-def _sort_key(order: float, ticker: int, is_fractional: bool) -> np.int64:
-    """An integer that sorts by order, then by ticker."""
-    size = order * _FRACTIONS_OF_A_SHARE if is_fractional else order
-    return (np.int64(min(max(size, -_LARGEST_KEY), _LARGEST_KEY)) << _INDEX_BITS) + ticker
+@compiled
+def _rank(sizes: FloatArray, count: int, ranks: IndexArray) -> None:
+    """Sort the tickers ``ranks[0]`` by their sizes into ``ranks[2]``, ascending, equal ones as they stand.
 
-
-@inlined
-def _rank(keys: IntArray, count: int, sign: int, ranked: IntArray) -> None:
-    """Tickers of the first `count` keys in ascending order, by counting: no branch to mispredict.
-
-    A key is `sign` times a `_sort_key`.
+    By counting in ``ranks[1]`` how many come before each: there is no branch to mispredict, and for some
+    dozens of tickers that is twice as fast as an insertion sort.
     """
     for a in range(count):
-        rank = 0
-        for b in range(count):
-            rank += keys[b] < keys[a]
-        ranked[rank] = a
-    for place in range(count):
-        ranked[place] = (sign * keys[ranked[place]]) & _INDEX_MASK
-
-
-@inlined
-def _affordable(cash: float, wanted: float, unit_price: float, is_fractional: bool) -> float:
-    """As much of `wanted` as the cash pays for; the whole number is Python's exact ``cash // unit_price``."""
-    if wanted * unit_price <= cash * _CLEARLY:
-        return wanted
-    if is_fractional:
-        return min(wanted, cash / unit_price)
-    if 0.0 <= cash < unit_price:
-        return 0.0
-    quotient = cash / unit_price
-    whole = float(floor(quotient))
-    if whole == quotient:  # only then may the division have rounded up
-        whole = cash // unit_price
-    return min(wanted, whole)
-
-
-@inlined
-def _affordable_with_impact(
-    cash: float, wanted: float, price: float, buy_cost: float, volume: float, rule: FillRule
-) -> float:
-    """As much of `wanted` as the cash pays for, where the price rises with the amount; by bisection."""
-    if _spent(wanted, price, buy_cost, volume, rule) <= cash:
-        return wanted
-    low, high = 0.0, wanted
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        if _spent(middle, price, buy_cost, volume, rule) <= cash:
-            low = middle
-        else:
-            high = middle
-    if rule.is_fractional:
-        return low
-    whole = float(floor(high))  # the bisection may have stopped a hair below a whole number that is affordable
-    return whole if _spent(whole, price, buy_cost, volume, rule) <= cash else float(floor(low))
-
-
-@inlined
-def _spent(bought: float, price: float, buy_cost: float, volume: float, rule: FillRule) -> float:
-    return price * bought * (1.0 + _worse_by(bought, volume, rule)) * (1.0 + buy_cost)
-
-
-@inlined
-def _worse_by(traded: float, volume: float, rule: FillRule) -> float:
-    """Fraction of the price by which a fill of `traded` shares is worse than the close."""
-    if traded <= 0.0:
-        return 0.0
-    participation = traded / volume
-    return rule.slippage + rule.linear_impact * participation + rule.root_impact * sqrt(participation)
+        size, before = sizes[a], 0
+        for b in range(a):
+            is_less = size < sizes[b]
+            ranks[1, b] += is_less
+            before += not is_less
+        ranks[1, a] = before
+    for a in range(count):
+        ranks[2, ranks[1, a]] = ranks[0, a]

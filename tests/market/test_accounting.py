@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from MLOps.errors import DataError, ModelError
-from MLOps.market.accounting import AT_THE_CLOSE, TradingTerms, execute, flat_terms
+from MLOps.market.accounting import TradingTerms, execute, flat_terms
+from MLOps.market.fill_rule import AT_THE_CLOSE
 
 FREE = 0.0, 0.0
 
@@ -48,10 +49,10 @@ def test_equal_buys_are_filled_from_the_last_ticker_backwards():
     assert fill.traded.tolist() == [0] * 18 + [2, 3]
 
 
-def test_fractional_orders_are_ranked_by_millionths_of_a_share():
-    orders = array(3.0, 3.000001, 3.0000001)  # the first and the last are equal to the millionth
+def test_fractional_orders_are_ranked_to_the_last_bit():
+    orders = array(np.nextafter(3.0, 4.0), 3.000001, 3.0)
     fill = execute(40.0, np.zeros(3), np.full(3, 10.0), orders, terms_with(3, is_fractional=True))
-    np.testing.assert_allclose(fill.traded, [0, 3.000001, 40 / 10 - 3.000001], rtol=1e-12)
+    np.testing.assert_allclose(fill.traded, [40 / 10 - 3.000001, 3.000001, 0], rtol=1e-12)
 
 
 def test_sell_stops_at_what_is_held():
