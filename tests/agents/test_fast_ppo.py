@@ -16,6 +16,8 @@ from MLOps.agents.fast_ppo import FastPPO
 from MLOps.agents.rollouts import BatchedRollouts
 from MLOps.environments.sb3_face import StockTradingVecEnv
 
+pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")  # the last one is smaller
+
 MakeVecEnv = Callable[..., StockTradingVecEnv]
 
 
