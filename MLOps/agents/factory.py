@@ -6,7 +6,7 @@ from MLOps.agents.agent import Agent
 from MLOps.settings.agent import AgentSettings, ElegantRlDdpg, ElegantRlPpo
 
 if TYPE_CHECKING:
-    from MLOps.environments.stock_trading import TradingBatch
+    from MLOps.environments.trading_batch import TradingBatch
 
 
 def accounts_of(settings: AgentSettings) -> int:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from MLOps.environments.stock_trading import Step, TradingBatch
+from MLOps.environments.trading_batch import Step, TradingBatch
 
 Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -19,7 +19,7 @@ def _spaces(batch: TradingBatch) -> tuple[Any, Any]:
     """Spaces of one account's observation and action."""
     limit = batch.observation_limit
     return (
-        gymnasium.spaces.Box(-limit, limit, (batch.observation_size,), np.float32),
+        gymnasium.spaces.Box(-limit, limit, (batch.observation_size,), batch.observation_type.type),
         gymnasium.spaces.Box(-1.0, 1.0, (batch.tickers,), np.float32),
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from MLOps.environments.stock_trading import TradingBatch
+from MLOps.environments.trading_batch import TradingBatch
 
 
 class StockTradingVecEnv(VecEnv):
@@ -29,7 +29,7 @@ class StockTradingVecEnv(VecEnv):
         limit, size = batch.observation_limit, batch.observation_size
         super().__init__(
             batch.n_envs,
-            gymnasium.spaces.Box(-limit, limit, (size,), np.float32),
+            gymnasium.spaces.Box(-limit, limit, (size,), batch.observation_type.type),
             gymnasium.spaces.Box(-1.0, 1.0, (batch.tickers,), np.float32),
         )
         self.batch = batch

@@ -14,19 +14,21 @@ FinRL's ``StockTradingEnv`` does the same with these faults, which ``finrl_compa
 - rounding may leave the cash a hair below zero, and the next buy then sells a share, held or not.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from MLOps.environments.stock_trading_arrays import (
     baskets_of,
+    deal,
     empty_accounts,
     market_arrays,
     rules_of,
     windows_of,
 )
 from MLOps.environments.stock_trading_kernel import Accounts, begin_episodes, step_accounts
+from MLOps.environments.trading_batch import Step, TradingBatch, as_actions
 from MLOps.errors import ModelError
 from MLOps.inference.model_folder import Normalisation
 from MLOps.market.panel import MarketPanel
@@ -36,62 +38,6 @@ FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-
-
-class Step(NamedTuple):
-    """What one step of E accounts gives.
-
-    Attributes
-    ----------
-    observations : (E, D) float32 (float64 if not normalised)
-        After the step; of an account whose episode has ended, the first of its next episode.
-    rewards : (E,) float64
-    is_last : (E,) bool
-        Whether the episode has ended.
-    is_cut : (E,) bool
-        Whether it was ended by the limit of its length alone, the window going on.
-    ended : (K,) int64
-        The accounts whose episode has ended, ascending.
-    last_observations : (K, D)
-        Their last observations.
-    episode_rewards : (K,) float64
-        Sums of their rewards.
-    episode_steps : (K,) int64
-        Lengths of their episodes.
-    """
-
-    observations: npt.NDArray[Any]
-    rewards: FloatArray
-    is_last: BoolArray
-    is_cut: BoolArray
-    ended: IntArray
-    last_observations: npt.NDArray[Any]
-    episode_rewards: FloatArray
-    episode_steps: IntArray
-
-
-class TradingBatch(Protocol):
-    """Many accounts, stepped together; an account whose episode ends begins the next one in the same step."""
-
-    n_envs: int
-    tickers: int
-    observation_size: int
-    observation_limit: float
-
-    def reset(self) -> npt.NDArray[Any]:
-        """Begin an episode in every account; observations (E, D)."""
-
-    def step(self, actions: Float32Array) -> Step:
-        """Trade on actions (E, N) in [-1, 1] and go to the next close."""
-
-    def seed(self, seed: int) -> None:
-        """Seed the draws of random starts."""
-
-    def state(self) -> dict[str, Any]:
-        """All that `restore` needs, as plain values."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where `state` was taken."""
 
 
 class StockTradingBatch:
@@ -118,7 +64,8 @@ class StockTradingBatch:
         If a window has fewer than two sessions, a ticker is unknown, or an impact is set and the volume is
         not known.
     SettingsError
-        If costs by ticker leave a ticker out.
+        If costs by ticker leave a ticker out or name another, or there are fewer accounts than baskets
+        and windows to play.
     """
 
     def __init__(
@@ -135,15 +82,15 @@ class StockTradingBatch:
         self.n_envs, self.tickers = n_envs, tickers
         self.observation_size = 1 + tickers * (2 + len(panel.feature_names))
         self.observation_limit = np.inf if normalisation is None else normalisation.limit
-        self._dtype = np.float64 if normalisation is None else np.float32
+        self.observation_type = np.dtype(np.float64 if normalisation is None else np.float32)
         self._market = market_arrays(panel, settings, normalisation)
         self._rules = rules_of(panel, settings, normalisation)
-        turn = np.arange(n_envs)
-        self._accounts = empty_accounts(columns[turn % len(columns)])
+        windows = windows_of(panel, settings)
+        basket, window = deal(n_envs, len(columns), len(windows))
+        self._accounts = empty_accounts(columns[basket])
         rules = [tuple(value) if isinstance(value, tuple) else value for value in self._rules]
         self._world = tuple(self._market), tuple(rules), tuple(self._accounts)  # as the kernel takes them
-        windows = windows_of(panel, settings)
-        self._first, self._last = (windows[turn % len(windows)][:, i].copy() for i in (0, 1))
+        self._first, self._last = (windows[window][:, i].copy() for i in (0, 1))
         self._is_random, self._limit_steps = settings.random_start, settings.episode_sessions
         self._has_begun = False
         self.seed(seed)
@@ -225,37 +172,26 @@ class StockTradingBatch:
         self._has_begun = True
 
     def _writable(self, out: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        shape, dtype = (self.n_envs, self.observation_size), self._dtype
+        shape, dtype = (self.n_envs, self.observation_size), self.observation_type
         if out.shape != shape or out.dtype != dtype or not (out.flags.c_contiguous and out.flags.writeable):
-            raise ValueError(f"out is {out.dtype} {out.shape}; must be {np.dtype(dtype)} {shape}, writable, in C order")
+            raise ValueError(f"out is {out.dtype} {out.shape}; must be {dtype} {shape}, writable, in C order")
         return out
 
     def _new_observations(self) -> npt.NDArray[Any]:
-        return np.empty((self.n_envs, self.observation_size), self._dtype)
+        return np.empty((self.n_envs, self.observation_size), self.observation_type)
 
     def _begin(self, which: IntArray, observations: npt.NDArray[Any]) -> None:
         """Draw the next episodes of the accounts `which`, and begin them."""
         first, last = self._first[which], self._last[which]
-        start = self._generator.integers(first, last) if self._is_random else first
-        end = last if self._limit_steps is None else np.minimum(start + self._limit_steps, last)
+        steps = last - first if self._limit_steps is None else np.minimum(self._limit_steps, last - first)
+        start = first
+        if self._is_random:  # where the length is limited, early enough for the whole of it
+            start = self._generator.integers(first, last if self._limit_steps is None else last - steps + 1)
+        end = np.minimum(start + steps, last)
         accounts = self._accounts
         accounts.start[which], accounts.end[which], accounts.is_cut[which] = start, end, end < last
         begin_episodes(*self._world, which, observations)
         self._has_begun = True
-
-
-def as_actions(actions: npt.ArrayLike, n_envs: int, tickers: int) -> Float32Array:
-    """Actions (E, N) as float32 in C order, copied only where they are not.
-
-    Raises
-    ------
-    ModelError
-        If they are of another shape.
-    """
-    given = np.ascontiguousarray(actions, dtype=np.float32)
-    if given.shape != (n_envs, tickers):
-        raise ModelError(f"actions of shape {given.shape}", f"({n_envs}, {tickers})", "the policy that gave them")
-    return given
 
 
 _NO_ACCOUNT = np.empty(0, np.int64)

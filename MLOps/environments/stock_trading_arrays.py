@@ -7,7 +7,7 @@ from MLOps.environments.stock_trading_kernel import Accounts, Market, Rules
 from MLOps.errors import DataError, SettingsError
 from MLOps.inference.model_folder import Normalisation
 from MLOps.inference.observation import Normaliser
-from MLOps.market.accounting import TradingTerms
+from MLOps.market.accounting import TradingTerms, traded_volume
 from MLOps.market.fill_rule import FillRule
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.environment import Costs, EnvironmentSettings
@@ -72,6 +72,24 @@ def baskets_of(panel: MarketPanel, settings: EnvironmentSettings) -> IntArray:
     return np.array([panel.columns_of(basket) for basket in baskets])
 
 
+def deal(n_envs: int, baskets: int, windows: int) -> tuple[IntArray, IntArray]:
+    """(E,) basket and (E,) window of each account; every pair is played.
+
+    Raises
+    ------
+    SettingsError
+        If there are fewer accounts than pairs.
+    """
+    if n_envs < baskets * windows:
+        raise SettingsError(
+            f"{n_envs} accounts for {baskets} baskets x {windows} windows",
+            f"n_envs of {baskets * windows} or more, of an agent that plays many accounts (not ElegantRL's)",
+            "agent.hyperparameters.n_envs, or environment.baskets and environment.windows",
+        )
+    turn = np.arange(n_envs)
+    return turn % baskets, turn // baskets % windows
+
+
 def windows_of(panel: MarketPanel, settings: EnvironmentSettings) -> IntArray:
     """(W, 2) first and last row that the environments play in turn."""
     if settings.windows is None:
@@ -86,16 +104,13 @@ def windows_of(panel: MarketPanel, settings: EnvironmentSettings) -> IntArray:
 
 def market_arrays(panel: MarketPanel, settings: EnvironmentSettings, normalisation: Normalisation | None) -> Market:
     sessions, tickers, features = panel.features.shape
-    has_impact = settings.linear_impact_bps > 0 or settings.root_impact_bps > 0
-    if has_impact and panel.volume is None:
-        raise DataError("market impact on prices without volume", "features with a column volume", _MEND)
     by_feature = np.ascontiguousarray(panel.features.transpose(0, 2, 1))
     close = np.array(panel.close, order="C")
     threshold = np.inf if settings.turbulence_threshold is None else settings.turbulence_threshold
     is_flagged = settings.finrl_compatible and features > 0
     return Market(
         close=close,
-        volume=np.array(panel.volume, order="C") if has_impact else close,
+        volume=traded_volume(trading_terms(panel.tickers, settings).rule, panel.volume, close),
         is_turbulent=panel.turbulence >= threshold,
         is_frozen=by_feature[:, 0] == 1.0 if is_flagged else np.zeros((sessions, tickers), np.bool_),
         **_seen(close, by_feature, normalisation),

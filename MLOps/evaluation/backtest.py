@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from MLOps.errors import DataError, ModelError
+from MLOps.errors import ModelError
 from MLOps.evaluation.backtest_kernel import (
     Exchange,
     Ledger,
@@ -16,7 +16,7 @@ from MLOps.evaluation.backtest_kernel import (
     follow_weights,
     value_path,
 )
-from MLOps.market.accounting import FloatArray, TradingTerms
+from MLOps.market.accounting import FloatArray, TradingTerms, traded_volume
 from MLOps.market.fill_rule import FillRule
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.backtest import AccountSettings
@@ -163,15 +163,8 @@ def run_weights(
 
 def _exchange(panel: MarketPanel, window: slice, account: AccountSettings, terms: TradingTerms | None) -> Exchange:
     costs = terms or account_terms(account, len(panel.tickers))
-    has_impact = costs.rule.linear_impact > 0 or costs.rule.root_impact > 0
-    if has_impact and panel.volume is None:
-        raise DataError(
-            "market impact on prices without volume",
-            "features with a column volume",
-            "linear_impact_bps=0, root_impact_bps=0",
-        )
     close = np.ascontiguousarray(panel.close[window])
-    volume = np.ascontiguousarray(panel.volume[window]) if has_impact and panel.volume is not None else close
+    volume = traded_volume(costs.rule, None if panel.volume is None else panel.volume[window], close)
     return Exchange(close, volume, costs.buy_cost, costs.sell_cost, costs.rule)
 
 

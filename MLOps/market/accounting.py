@@ -94,24 +94,36 @@ def execute(
     -----
     Wealth is conserved: cash + shares @ prices before equals the same after, plus the cost.
     """
-    _check(prices, orders, terms, volume)
+    _check(prices, orders)
     held, traded = shares.astype(np.float64), orders.astype(np.float64)
-    known = prices if volume is None else volume  # not read without an impact
+    known = traded_volume(terms.rule, volume, prices)
     left, cost = _fill_one(float(cash), held, prices, known, traded, terms.buy_cost, terms.sell_cost, terms.rule)
     return Fill(left, held, traded, cost)
 
 
-def _check(prices: FloatArray, orders: FloatArray, terms: TradingTerms, volume: FloatArray | None) -> None:
+def traded_volume(rule: FillRule, volume: FloatArray | None, prices: FloatArray) -> FloatArray:
+    """What the compiled functions take as volume: the market's, or without an impact, when none is read, `prices`.
+
+    Raises
+    ------
+    DataError
+        If there is an impact and a volume is not known or negative.
+    """
+    if not rule.has_impact:
+        return prices
+    mend = "the features, or linear_impact_bps=0 and root_impact_bps=0"
+    if volume is None:
+        raise DataError("market impact on prices without volume", "features with a column volume", mend)
+    if not (np.isfinite(volume) & (volume >= 0)).all():
+        raise DataError("market impact with a volume that is missing or negative", "volumes of 0 or more", mend)
+    return np.ascontiguousarray(volume)
+
+
+def _check(prices: FloatArray, orders: FloatArray) -> None:
     if not (np.isfinite(prices).all() and (prices > 0).all()):
         raise DataError(f"a price of {prices[~(prices > 0)].tolist() or 'inf'}", "finite positive prices")
     if not np.isfinite(orders).all():
         raise ModelError(f"orders {orders.tolist()}", "finite numbers of shares", "the policy that gave the orders")
-    if volume is None and (terms.rule.linear_impact > 0 or terms.rule.root_impact > 0):
-        raise DataError(
-            "market impact on prices without volume",
-            "features with a column volume",
-            "linear_impact_bps=0, root_impact_bps=0",
-        )
 
 
 @compiled

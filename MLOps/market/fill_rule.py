@@ -1,7 +1,9 @@
 """How one order is filled: at what price, and how much of it the cash pays for."""
 
-from math import floor, sqrt
+from math import sqrt
 from typing import NamedTuple
+
+import numpy as np
 
 from MLOps.compiled import compiled
 
@@ -34,6 +36,11 @@ class FillRule(NamedTuple):
     is_fractional: bool
     may_overdraw: bool
 
+    @property
+    def has_impact(self) -> bool:
+        """Whether the market's volume decides on the price."""
+        return self.linear_impact > 0.0 or self.root_impact > 0.0
+
 
 AT_THE_CLOSE = FillRule(0.0, 0.0, 0.0, is_fractional=False, may_overdraw=False)
 """Whole shares at the close."""
@@ -49,7 +56,7 @@ def affordable(cash: float, wanted: float, unit_price: float, is_fractional: boo
     if 0.0 <= cash < unit_price:
         return 0.0
     quotient = cash / unit_price
-    whole = float(floor(quotient))
+    whole = float(np.floor(quotient))
     if whole == quotient:  # only then may the division have rounded up
         whole = cash // unit_price
     return min(wanted, whole)
@@ -71,8 +78,8 @@ def affordable_with_impact(
             high = middle
     if rule.is_fractional:
         return low
-    whole = float(floor(high))  # the bisection may have stopped a hair below a whole number that is affordable
-    return whole if _spent(whole, price, buy_cost, volume, rule) <= cash else float(floor(low))
+    whole = float(np.floor(high))  # the bisection may have stopped a hair below a whole number that is affordable
+    return whole if _spent(whole, price, buy_cost, volume, rule) <= cash else float(np.floor(low))
 
 
 @compiled

@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from MLOps.compiled import compiled
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -18,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 _BLOCK = 512  # cells (session, ticker) at once: long enough to vectorise, few enough to stay in the nearest cache
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def simple_moving_average(prices: FloatArray, values: FloatArray) -> None:
     """Write the mean of each full window of `prices`.
 
@@ -45,7 +46,7 @@ def simple_moving_average(prices: FloatArray, values: FloatArray) -> None:
             mean[i] = newest[i] + mean[i] / (span + 1)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def bollinger_band(prices: FloatArray, width: float, values: FloatArray) -> None:
     """Write each full window's mean plus `width` sample standard deviations; arrays as in `simple_moving_average`."""
     simple_moving_average(prices, values)
@@ -63,7 +64,7 @@ def bollinger_band(prices: FloatArray, width: float, values: FloatArray) -> None
             band[i] += width * math.sqrt(squares[i] / span)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def cci(prices: FloatArray, values: FloatArray) -> None:
     """Write how many mean deviations / 0.015 lie between each typical price and its window's mean.
 
@@ -86,7 +87,7 @@ def cci(prices: FloatArray, values: FloatArray) -> None:
             mean[i] = (newest[i] - mean[i]) / unit if unit != 0.0 else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def macd(state: FloatArray, fast: float, slow: float, close: FloatArray, values: FloatArray) -> None:
     """Write the fast minus the slow exponential average.
 
@@ -109,7 +110,7 @@ def macd(state: FloatArray, fast: float, slow: float, close: FloatArray, values:
             values[t, n] = fast_average[n] - slow_average[n]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def rsi(state: FloatArray, newest: float, close: FloatArray, values: FloatArray) -> None:
     """Write the share of the gains in all movement, in percent; 50 where the price never moved.
 
@@ -135,7 +136,7 @@ def rsi(state: FloatArray, newest: float, close: FloatArray, values: FloatArray)
             previous[n] = close[t, n]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def dx(state: FloatArray, newest: float, high: FloatArray, low: FloatArray, values: FloatArray) -> None:
     """Write how one-sided highs and lows move, in percent; 0 where neither moved out.
 

@@ -36,7 +36,7 @@ class MarketPanel:
     turbulence : (T,) float64
         Squared Mahalanobis distance of the session's returns (MLOps/market/turbulence.py).
     volume : (T, N) float64, optional
-        Shares traded in the session, >= 0; None where only closes are known.
+        Shares traded in the session, NaN where not known; None where only closes are. Who needs it checks it.
     """
 
     dates: npt.NDArray[np.datetime64]
@@ -172,7 +172,7 @@ def read_panel(path: Path, feature_names: tuple[str, ...], tickers: tuple[str, .
     for f, name in enumerate(feature_names):
         features[:, :, f] = _numbers(frame, name, path).reshape(shape)
     turbulence = _numbers(frame, "turbulence", path).reshape(shape)[:, 0].copy()
-    volume = _numbers(frame, "volume", path).reshape(shape) if "volume" in frame else None
+    volume = _as_floats(frame, "volume", path).reshape(shape) if "volume" in frame else None
     return MarketPanel(dates, names, close, features, tuple(feature_names), turbulence, volume)
 
 
@@ -227,10 +227,7 @@ def _check_order(frame: "pd.DataFrame", path: Path) -> tuple[npt.NDArray[np.date
 
 def _numbers(frame: "pd.DataFrame", column: str, path: Path) -> FloatArray:
     """A column as float64, every value finite."""
-    try:
-        values = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: column {column} holds {frame[column].dtype}", "numbers", _MEND) from error
+    values = _as_floats(frame, column, path)
     if (bad := ~np.isfinite(values)).any():
         row = frame.iloc[int(bad.argmax())]
         raise DataError(
@@ -238,4 +235,13 @@ def _numbers(frame: "pd.DataFrame", column: str, path: Path) -> FloatArray:
             "finite numbers",
             _MEND,
         )
+    return values
+
+
+def _as_floats(frame: "pd.DataFrame", column: str, path: Path) -> FloatArray:
+    """A column as float64, NaN where there is nothing."""
+    try:
+        values: FloatArray = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: column {column} holds {frame[column].dtype}", "numbers", _MEND) from error
     return values

@@ -7,7 +7,8 @@ them is to centre the returns.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from MLOps.compiled import compiled
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -15,7 +16,7 @@ _LEAST_PIVOT = 1e-6
 """Share of a ticker's sum of squares that mean and other tickers must leave; below it digits run out."""
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def advance(sums: FloatArray, rows: FloatArray, first: int, distances: FloatArray) -> None:
     """Write each session's squared Mahalanobis distance from the window before it, and move the window on.
 
@@ -49,7 +50,7 @@ def advance(sums: FloatArray, rows: FloatArray, first: int, distances: FloatArra
             sums[1] = 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _accumulate(total: FloatArray, row: FloatArray, sign: float) -> None:
     """Add ``sign * row row'`` to the high part, and what that loses to the low part (Knuth's two-sum).
 
@@ -67,7 +68,7 @@ def _accumulate(total: FloatArray, row: FloatArray, sign: float) -> None:
             high[j] = rounded
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _distance(total: FloatArray, today: FloatArray, system: FloatArray) -> float:
     """Give the squared distance by elimination without pivoting, which is Cholesky's, or NaN if a pivot is too small.
 

@@ -83,6 +83,12 @@ class Sb3OffPolicy(Settings):
     train_freq: int = Field(ge=1, description="Sessions that each account plays between two updates.")
     gradient_steps: int = Field(ge=1, description="Gradient steps an update.")
 
+    @model_validator(mode="after")
+    def _buffer_holds_a_step(self) -> "Sb3OffPolicy":
+        if self.buffer_size < self.n_envs:
+            raise ValueError(f"buffer_size={self.buffer_size} must be >= n_envs={self.n_envs}")
+        return self
+
 
 class Sb3DdpgHyperparameters(Sb3OffPolicy):
     """Deep deterministic policy gradient (Lillicrap et al., 2015)."""

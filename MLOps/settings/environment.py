@@ -22,6 +22,12 @@ class PlayWindow(Settings):
     first: date = Field(description="First date, YYYY-MM-DD.")
     last: date = Field(description="Last date, YYYY-MM-DD.")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> "PlayWindow":
+        if self.first > self.last:
+            raise ValueError(f"first={self.first} must not come after last={self.last}")
+        return self
+
 
 class EnvironmentSettings(Settings):
     """A stock-trading account and what its agent sees."""
@@ -30,10 +36,10 @@ class EnvironmentSettings(Settings):
     finrl_compatible: bool = Field(description="Copy FinRL's faults (MLOps/environments/stock_trading.py), to compare.")
     tickers: Tickers | None = Field(description="Tickers that the model trades; empty means all of the data.")
     baskets: tuple[Tickers, ...] | None = Field(
-        min_length=1, description="Tickers to train on, one list an environment in turn; empty means `tickers` for all."
+        min_length=1, description="Tickers to train on, one list an account in turn; empty means `tickers` for all."
     )
     windows: tuple[PlayWindow, ...] | None = Field(
-        min_length=1, description="Dates to train on, one window an environment in turn; empty means all of training."
+        min_length=1, description="Dates to train on, one window an account in turn; empty means all of training."
     )
     random_start: bool = Field(description="Begin each episode at a random session of the window.")
     episode_sessions: int | None = Field(
@@ -77,10 +83,22 @@ class EnvironmentSettings(Settings):
         if self.baskets is not None:
             if self.tickers is None:
                 raise ValueError("baskets need `tickers`: the ones that the trained model trades")
-            if any(len(set(basket)) != len(self.tickers) for basket in self.baskets):
-                raise ValueError(
-                    f"each of the baskets must name {len(self.tickers)} tickers, as `tickers` does, none twice"
-                )
+            count = len(self.tickers)
+            if any(len(basket) != count or len(set(basket)) != count for basket in self.baskets):
+                raise ValueError(f"each of the baskets must name {count} tickers, as `tickers` does, none twice")
+            if unseen := sorted(set(self.tickers).difference(*self.baskets)):
+                raise ValueError(f"no basket holds {', '.join(unseen)}, which the model is to trade")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_traded(self) -> "EnvironmentSettings":
+        if (traded := self.universe) is not None:
+            for name in ("buy_cost_fraction", "sell_cost_fraction", "initial_shares"):
+                value = getattr(self, name)
+                if strangers := sorted(set(value) - set(traded)) if isinstance(value, dict) else []:
+                    raise ValueError(f"{name} names {', '.join(strangers)}; traded are {', '.join(traded)}")
+        if not self.is_fractional and any(held % 1 for held in self.initial_shares.values()):
+            raise ValueError("initial_shares must be whole unless is_fractional=true")
         return self
 
     @model_validator(mode="after")
@@ -106,7 +124,9 @@ class EnvironmentSettings(Settings):
             "root_impact_bps": self.root_impact_bps > 0,
         }
         if asked := [name for name, is_set in beyond.items() if is_set]:
-            raise ValueError(f"engine=finrl does not know {', '.join(asked)}; take engine=batched")
+            raise ValueError(
+                f"engine=finrl does not know {', '.join(asked)}; leave them at their defaults, or take engine=batched"
+            )
         return self
 
     @property

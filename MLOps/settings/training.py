@@ -15,6 +15,11 @@ class TrainingSettings(Settings):
 
     total_timesteps: int | None = Field(ge=1, description="Budget in sessions played; rounded up to a whole update.")
     total_episodes: int | None = Field(ge=1, description="Budget in passes over the training window.")
+    random_episode_sessions: int | None = Field(
+        ge=2,
+        description="Where many accounts play, each episode begins at a random session and lasts so many; empty means "
+        "whole windows. The environment's own random_start and episode_sessions go before it.",
+    )
     seed: int = Field(ge=0, le=2**32 - 1, description="Seed of every generator.")
     threads: int = Field(ge=1, le=64, description="Threads of torch; sums in another order change the last bits.")
     sessions_per_year: int = Field(ge=1, le=366, description="Sessions in a year, to annualise validation figures.")
@@ -52,3 +57,11 @@ class TrainRlAgentSettings(StageSettings):
     environment: EnvironmentSettings = Field(description="The account and what the agent sees.")
     agent: AgentSettings = Field(description="Library, algorithm, network and hyperparameters.")
     training: TrainingSettings = Field(description="Budget, seed, checkpoints.")
+
+    @model_validator(mode="after")
+    def _elegantrl_knows_no_cut(self) -> "TrainRlAgentSettings":
+        if self.agent.library == "elegantrl" and self.environment.episode_sessions is not None:
+            raise ValueError(
+                "environment.episode_sessions must be null: ElegantRL takes a cut episode for an ended one"
+            )
+        return self

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from MLOps.environments.stock_trading import TradingBatch, make_batch
+from MLOps.environments.stock_trading import make_batch
+from MLOps.environments.trading_batch import TradingBatch
 from MLOps.errors import DataError
 from MLOps.inference.model_folder import Normalisation
 from MLOps.inference.observation import fit_normalisation
@@ -61,9 +62,19 @@ class TrainingMarket:
             self._window, environment.initial_amount, environment.observation_limit, held_tickers=held
         )
 
-    def batch(self, n_envs: int, seed: int) -> TradingBatch:
-        """`n_envs` accounts in the training window."""
-        return make_batch(self._window, self._environment, self.normalisation_of_all, n_envs, seed)
+    def batch(self, n_envs: int, seed: int, random_episode_sessions: int | None) -> TradingBatch:
+        """`n_envs` accounts in the training window.
+
+        Accounts that begin on one day would all learn from the same days. So where several play, and the
+        environment says nothing else, each episode begins at a random session and is cut after
+        `random_episode_sessions`. FinRL's engine knows no such start.
+        """
+        environment = self._environment
+        is_silent = not environment.random_start and environment.episode_sessions is None
+        if n_envs > 1 and environment.engine == "batched" and is_silent and random_episode_sessions is not None:
+            changes = {"random_start": True, "episode_sessions": random_episode_sessions}
+            environment = environment.model_copy(update=changes)
+        return make_batch(self._window, environment, self.normalisation_of_all, n_envs, seed)
 
     def _places(self) -> list[int]:
         """Entries of the traded tickers in an observation of all: cash, close, shares, then each feature."""

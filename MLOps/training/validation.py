@@ -14,6 +14,7 @@ def validate(
 ) -> dict[str, float]:
     """Figures of one backtest on the environment's own terms, orders filled at the close they were decided on.
 
+    The account starts with cash alone, whatever the environment's initial shares, and without FinRL's faults.
     It tells whether training did anything; the verdict is the backtest stage's, on the test window.
 
     Parameters

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from MLOps.environments.stock_trading import Step, as_actions
 from MLOps.environments.stock_trading_arrays import initial_shares, trading_terms
+from MLOps.environments.trading_batch import Step, as_actions
 from MLOps.errors import DataError, ModelError, SourceUnavailableError
 from MLOps.inference.model_folder import Normalisation
 from MLOps.inference.observation import Normaliser
@@ -106,6 +106,7 @@ class FinrlBatch:
             raise DataError(f"a window of {len(panel.dates)} session", "at least 2", "split.minimum_train_sessions")
         self.n_envs, self.tickers = n_envs, len(panel.tickers)
         self.observation_size, self.observation_limit = len(normalisation.mean), normalisation.limit
+        self.observation_type = np.dtype(np.float32)
         self._engines = [FinrlEngine(panel, settings) for _ in range(n_envs)]
         self._normalise = Normaliser(normalisation)
         self._rewards, self._steps = np.zeros(n_envs), np.zeros(n_envs, np.int64)

@@ -52,7 +52,7 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
         inputs={"features": features},
         label=str(panel.dates[-1]),
         extra=facts.identity(),
-        packages=("arch", "numpy", "plotly", "pyportfolioopt"),
+        packages=("arch", "numba", "numpy", "plotly", "pyportfolioopt"),
     )
 
     def make(folder: Path, _key: str) -> Made:

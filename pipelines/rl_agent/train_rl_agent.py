@@ -61,7 +61,7 @@ def train_rl_agent(settings: TrainRlAgentSettings, tracker: Tracker) -> StageRes
         settings=settings,
         inputs={"features": features},
         label=str(panel.dates[-1]),
-        packages=("elegantrl", "finrl", "gymnasium", "numpy", "stable-baselines3", "torch"),
+        packages=("elegantrl", "finrl", "gymnasium", "numba", "numpy", "stable-baselines3", "torch"),
     )
     result = make_once(output, make, tracker)
     result = result.model_copy(update={"details": result.details | _origin(features)})
@@ -113,7 +113,7 @@ def _make_model(
     market = TrainingMarket(panel, split.train, environment)
     budget = training.budget_timesteps(market.sessions)
     with isolated(training.seed, training.threads):
-        batch = market.batch(accounts_of(settings.agent), training.seed)
+        batch = market.batch(accounts_of(settings.agent), training.seed, training.random_episode_sessions)
         agent = make_agent(settings.agent, batch, training.seed)
         progress = Progress(budget, show_bar=settings.show_progress)
         played = train(

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from endurance import NotSoundError
 
-from MLOps.environments.stock_trading import Step, StockTradingBatch
+from MLOps.environments.stock_trading import StockTradingBatch
+from MLOps.environments.trading_batch import Step
 from MLOps.market.panel import MarketPanel
 
 _TOLERANCE = 1e-9

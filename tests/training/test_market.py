@@ -54,7 +54,7 @@ def test_the_models_scale_is_the_batchs_for_its_tickers(panel: MarketPanel) -> N
     alone = fit_normalisation(panel.window(TRAIN.start, TRAIN.stop).select(["BB", "DD"]), 1_000_000, 10)
     np.testing.assert_allclose(own.mean, alone.mean, rtol=1e-12)
     np.testing.assert_allclose(own.scale, alone.scale, rtol=1e-12)
-    batch = market.batch(4, seed=1)
+    batch = market.batch(4, 1, None)
     assert isinstance(batch, StockTradingBatch)
     assert batch.accounts.columns.tolist() == [[1, 3], [0, 2], [3, 4], [1, 3]]
     assert batch.observation_size == len(own.mean)
@@ -78,7 +78,7 @@ def test_nothing_beyond_the_training_window_is_known(panel: MarketPanel) -> None
     markets = [TrainingMarket(data, TRAIN, settings) for data in (panel, other)]
     assert markets[0].normalisation == markets[1].normalisation
     assert markets[0].sessions == 40
-    batches = [market.batch(1, seed=1) for market in markets]
+    batches = [market.batch(1, 1, None) for market in markets]
     for batch in batches:
         batch.reset()
     actions = np.ones((1, 5), np.float32)
@@ -100,7 +100,7 @@ def test_a_window_beyond_the_training_window_is_told(panel: MarketPanel, first: 
 def test_accounts_play_their_windows_in_turn(panel: MarketPanel) -> None:
     windows = "[{first: 2020-01-11, last: 2020-01-15}, {first: 2020-02-01, last: 2020-02-19}]"
     settings = environment(f"environment.windows={windows}", "environment.random_start=false")
-    batch = TrainingMarket(panel, TRAIN, settings).batch(3, seed=1)
+    batch = TrainingMarket(panel, TRAIN, settings).batch(3, 1, None)
     assert isinstance(batch, StockTradingBatch)
     batch.reset()
     assert batch.accounts.start.tolist() == [0, 21, 0]
