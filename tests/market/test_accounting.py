@@ -277,3 +277,15 @@ def test_many_tickers_are_ranked_as_few_are():
     left, held = in_plain_python(2_000.0, shares, prices, orders, costs, costs, may_overdraw=False)
     assert (fill.cash, fill.shares.tolist()) == (left, held)
     assert fill.cash < 20  # the order of the buys has decided
+
+
+@pytest.mark.parametrize("volume", [None, array(100, -5), array(100, np.nan)])
+def test_impact_needs_a_volume_that_is_known(volume):
+    with pytest.raises(DataError, match="volume"):
+        execute(1000.0, array(5, 5), array(10, 10), array(0, 0), terms_with(2, linear_impact=0.1), volume)
+
+
+def test_an_order_beyond_any_integer_is_filled_all_the_same():
+    fill = execute(1e12, array(0), array(1e-8), array(1e25), terms_with(1))
+    assert fill.shares.tolist() == [1e20]
+    assert fill.cash == pytest.approx(0, abs=1e-3)
