@@ -23,7 +23,7 @@ class Market(NamedTuple):
     close, volume : (T, M) float64
     is_turbulent : (T,) bool
     is_frozen : (T, M) bool
-        Tickers that FinRL's flag keeps from trading; (0, 0) where the fault is not copied.
+        Tickers that FinRL's flag keeps from trading; none where the fault is not copied.
     seen_close : (T, M)
         The closes as the observation shows them, of its type.
     seen_features : (T, F M)

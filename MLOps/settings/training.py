@@ -15,10 +15,8 @@ class TrainingSettings(Settings):
 
     total_timesteps: int | None = Field(ge=1, description="Budget in sessions played; rounded up to a whole update.")
     total_episodes: int | None = Field(ge=1, description="Budget in passes over the training window.")
-    random_episode_sessions: int | None = Field(
-        ge=2,
-        description="Where many accounts play, each episode begins at a random session and lasts so many; empty means "
-        "whole windows. The environment's own random_start and episode_sessions go before it.",
+    random_starts: bool = Field(
+        description="Where many accounts play at once, begin each episode at a random session of its window."
     )
     seed: int = Field(ge=0, le=2**32 - 1, description="Seed of every generator.")
     threads: int = Field(ge=1, le=64, description="Threads of torch; sums in another order change the last bits.")

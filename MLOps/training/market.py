@@ -62,18 +62,17 @@ class TrainingMarket:
             self._window, environment.initial_amount, environment.observation_limit, held_tickers=held
         )
 
-    def batch(self, n_envs: int, seed: int, random_episode_sessions: int | None) -> TradingBatch:
+    def batch(self, n_envs: int, seed: int, random_starts: bool) -> TradingBatch:
         """`n_envs` accounts in the training window.
 
-        Accounts that begin on one day would all learn from the same days. So where several play, and the
-        environment says nothing else, each episode begins at a random session and is cut after
-        `random_episode_sessions`. FinRL's engine knows no such start.
+        Accounts that begin on one day would all learn from the same days, one stretch of the market in each
+        rollout. With `random_starts`, where several play, each episode begins at a random session; as it goes
+        on to the window's end, the session t of a window is played in proportion to t. FinRL's engine knows
+        no such start and a lone account needs none: both play whole windows.
         """
         environment = self._environment
-        is_silent = not environment.random_start and environment.episode_sessions is None
-        if n_envs > 1 and environment.engine == "batched" and is_silent and random_episode_sessions is not None:
-            changes = {"random_start": True, "episode_sessions": random_episode_sessions}
-            environment = environment.model_copy(update=changes)
+        if random_starts and n_envs > 1 and environment.engine == "batched":
+            environment = environment.model_copy(update={"random_start": True})
         return make_batch(self._window, environment, self.normalisation_of_all, n_envs, seed)
 
     def _places(self) -> list[int]:

@@ -113,7 +113,7 @@ def _make_model(
     market = TrainingMarket(panel, split.train, environment)
     budget = training.budget_timesteps(market.sessions)
     with isolated(training.seed, training.threads):
-        batch = market.batch(accounts_of(settings.agent), training.seed, training.random_episode_sessions)
+        batch = market.batch(accounts_of(settings.agent), training.seed, training.random_starts)
         agent = make_agent(settings.agent, batch, training.seed)
         progress = Progress(budget, show_bar=settings.show_progress)
         played = train(
