@@ -37,6 +37,49 @@ def test_median_of_each_and_how_many_times_better() -> None:
     assert record["checked"]
 
 
+@pytest.mark.parametrize(
+    ("figure", "is_floor", "is_met"),
+    [(1.2, False, False), (1.15, False, True), (1.1, True, False), (1.15, True, True), (float("nan"), True, False)],
+)
+def test_demand_is_met_up_to_its_bound(figure: float, is_floor: bool, is_met: bool) -> None:
+    from comparison import Demand
+
+    demand = Demand("flatness", figure, 1.15, "", is_floor)
+    assert demand.is_met is is_met
+    assert demand.in_words().startswith("met: flatness" if is_met else "MISSED: flatness")
+
+
+def test_missed_demand_is_printed_and_stored_though_the_ratio_is_met(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    from comparison import Demand
+
+    demands = (Demand("speed", 1.5e6, 2e6, "steps/s", is_floor=True), Demand("time", 9.0, 30.6, "ms", is_floor=False))
+    assert run_with(monkeypatch, lambda **_: replace(measurement(), demands=demands), tmp_path)
+    _, first, second = (line.strip() for line in capsys.readouterr().out.splitlines())
+    assert first == "MISSED: speed: 1,500,000, at least 2,000,000 steps/s"
+    assert second == "met: time: 9, at most 30.6 ms"
+    (record,) = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert [demand["is_met"] for demand in record["demands"]] == [False, True]
+    assert record["is_target_met"]
+
+
+def test_shipped_defaults_differ_from_the_librarys_in_their_schedule_alone() -> None:
+    """So that the schedule is all that the benchmark must take from them."""
+    from inspect import signature
+
+    from our_ppo import SHIPPED, shipped_hyperparameters
+    from stable_baselines3 import PPO
+
+    defaults = {name: parameter.default for name, parameter in signature(PPO).parameters.items()}
+    shipped = shipped_hyperparameters()
+    rest = {name: value for name, value in shipped.items() if name not in vars(SHIPPED)}
+    assert rest == {name: defaults[name] for name in rest}
+    assert {"gamma", "gae_lambda", "n_epochs", "clip_range"} <= set(rest)
+
+
 @pytest.mark.parametrize(("is_higher_better", "expected"), [(True, 0.25), (False, 4.0)])
 def test_ratio_tells_how_many_times_better_ours_is(is_higher_better: bool, expected: float) -> None:
     from comparison import ratio

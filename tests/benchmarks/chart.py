@@ -13,7 +13,8 @@ _AXES = {
     "tickers": ("tickers", (5, 30, 100, 500)),
     "n_envs": ("environments at once", (1, 16, 256, 4_096)),
 }
-_OURS_COLOUR, _PEER_COLOURS = "#0b6e4f", ("#b3541e", "#5b5ea6", "#7f7f7f", "#c2a01f", "#1f77b4")
+_OUR_COLOURS = {"ours": "#0b6e4f", "ours, random starts": "#5fbf9f"}
+_PEER_COLOURS = ("#b3541e", "#5b5ea6", "#7f7f7f", "#c2a01f", "#1f77b4")
 _PANEL_HEIGHT_PX = 300
 
 Point = dict[str, Any]
@@ -81,8 +82,8 @@ def _shape_axes(figure: go.Figure, row: int, column: int, axis: str) -> None:
 
 
 def _colours(names: Iterable[str]) -> dict[str, str]:
-    peers = [name for name in _distinct(names) if name != "ours"]
-    return {"ours": _OURS_COLOUR} | {name: _PEER_COLOURS[i % len(_PEER_COLOURS)] for i, name in enumerate(peers)}
+    peers = [name for name in _distinct(names) if name not in _OUR_COLOURS]
+    return _OUR_COLOURS | {name: _PEER_COLOURS[i % len(_PEER_COLOURS)] for i, name in enumerate(peers)}
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

@@ -61,6 +61,43 @@ class SizePoint:
 
 
 @dataclass(frozen=True)
+class Demand:
+    """Something a row must reach beside its ratio.
+
+    Attributes
+    ----------
+    name : str
+        What is demanded, for a person.
+    figure : float
+        What was measured.
+    bound : float
+        What `figure` may not pass; itself it may be.
+    unit : str
+        Of both; empty for plain numbers.
+    is_floor : bool
+        True if `bound` is the least that is allowed, False if the most.
+    """
+
+    name: str
+    figure: float
+    bound: float
+    unit: str
+    is_floor: bool
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the figure keeps the bound."""
+        return self.figure >= self.bound if self.is_floor else self.figure <= self.bound
+
+    def in_words(self) -> str:
+        """The verdict, the figure and the bound."""
+        verdict, side = ("met" if self.is_met else "MISSED"), ("at least" if self.is_floor else "at most")
+        return (
+            f"{verdict}: {self.name}: {in_figures(self.figure)}, {side} {in_figures(self.bound)} {self.unit}".rstrip()
+        )
+
+
+@dataclass(frozen=True)
 class Measurement:
     """What a row found.
 
@@ -72,6 +109,8 @@ class Measurement:
         What was found equal before the clock ran, and how closely.
     size : mapping of str to int
         Size of the data.
+    demands : tuple of Demand
+        What the row must reach beside its ratio, met or missed.
     findings : tuple of str
         What else to print, a line each.
     notes : tuple of str
@@ -85,6 +124,7 @@ class Measurement:
     timing: Timing
     check: str
     size: dict[str, int]
+    demands: tuple[Demand, ...] = ()
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
@@ -119,6 +159,11 @@ class Row:
     is_higher_better: bool
     target_ratio: float
     measure: MeasuresRow
+
+
+def in_figures(value: float) -> str:
+    """Four figures, or all that stand before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def ratio(ours: float, peer: float, *, is_higher_better: bool) -> float:

@@ -1,19 +1,19 @@
 """Our training: the batched environment under PPO in Stable-Baselines3's interface."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import yaml
 from finrl_peers import INITIAL_CASH
 from finrl_ppo import BATCH, EPOCHS, HIDDEN_SIZES, ROLLOUT_STEPS
 from our_environment import make_batch
+from stable_baselines3 import PPO
 
+from MLOps.agents.fast_ppo import FastPPO
 from MLOps.environments.sb3_face import StockTradingVecEnv
 from MLOps.inference.model_folder import Normalisation
 from MLOps.inference.observation import fit_normalisation
 from MLOps.market.panel import MarketPanel
-
-if TYPE_CHECKING:
-    from stable_baselines3 import PPO
+from MLOps.settings.project import project_root
 
 _LIMIT = 10.0
 
@@ -40,18 +40,35 @@ class Schedule:
     learning_rate: float
 
 
+def shipped_hyperparameters() -> dict[str, float | bool | None]:
+    """What the platform trains with by default, all of it."""
+    path = project_root() / "hyperparameters" / "sb3" / "ppo.yaml"
+    hyperparameters: dict[str, float | bool | None] = yaml.safe_load(path.read_text())
+    return hyperparameters
+
+
+def shipped_schedule() -> Schedule:
+    """The part of it that differs from Stable-Baselines3's defaults."""
+    shipped = shipped_hyperparameters()
+    return Schedule(**{name: shipped[name] for name in Schedule.__dataclass_fields__})  # type: ignore[arg-type]
+
+
 FREE = Schedule(n_envs=64, n_steps=ROLLOUT_STEPS // 64, batch_size=512, learning_rate=2e-3)
 EQUAL_BATCH = Schedule(n_envs=64, n_steps=ROLLOUT_STEPS // 64, batch_size=BATCH, learning_rate=3e-4)
+SHIPPED = shipped_schedule()
 
 
-def make_model(panel: MarketPanel, schedule: Schedule, seed: int) -> "PPO":
-    """PPO on many of our accounts, whose observations are normalised."""
-    from MLOps.agents.fast_ppo import FastPPO
-
+def make_model(panel: MarketPanel, schedule: Schedule, seed: int, algorithm: type[PPO] = FastPPO) -> PPO:
+    """PPO, by default our own, on many of our accounts, whose observations are normalised."""
     batch = make_batch(
-        panel, schedule.n_envs, normalisation_of(panel), random_start=True, indicators=panel.feature_names
+        panel,
+        schedule.n_envs,
+        normalisation_of(panel),
+        random_start=True,
+        episode_sessions=None,
+        indicators=panel.feature_names,
     )
-    return FastPPO(
+    return algorithm(
         "MlpPolicy",
         StockTradingVecEnv(batch),
         learning_rate=schedule.learning_rate,

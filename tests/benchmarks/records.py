@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from comparison import Measurement, Row, ratio
+from comparison import Demand, Measurement, Row, ratio
 from endurance import Endured
 
 from MLOps.partial_places import partial_place
@@ -27,6 +27,7 @@ def measured(name: str, row: Row, found: Measurement, machine: dict[str, Any]) -
         "checked": True,
         "target_ratio": row.target_ratio,
         "is_target_met": times_better >= row.target_ratio,
+        "demands": [_demand(demand) for demand in found.demands],
         "check": found.check,
         "size": found.size,
         "findings": found.findings,
@@ -88,6 +89,10 @@ def write_whole(path: Path, text: str) -> None:
     with partial_place(path) as place:
         place.write_text(text, encoding="utf-8")
         place.replace(path)
+
+
+def _demand(demand: Demand) -> dict[str, Any]:
+    return asdict(demand) | {"is_met": demand.is_met, "in_words": demand.in_words()}
 
 
 def _long(name: str, found: Endured, machine: dict[str, Any]) -> Record:

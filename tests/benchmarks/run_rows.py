@@ -10,7 +10,7 @@ import chart
 import command_line
 import machine
 import records
-from comparison import NotEqualError, Row
+from comparison import NotEqualError, Row, in_figures
 
 ROWS = (
     "env_step_vs_finrl",
@@ -46,8 +46,9 @@ def run_row(name: str, reports: Path, is_quick: bool) -> bool:
 
 
 def in_words(record: records.Record) -> str:
-    """Both figures and the ratio in one line, as a person reads them, and the row's findings below."""
-    return "\n    ".join([_in_one_line(record), *record.get("findings", ())])
+    """Both figures and the ratio in one line, as a person reads them; the row's demands and findings below."""
+    demands = [demand["in_words"] for demand in record.get("demands", ())]
+    return "\n    ".join([_in_one_line(record), *demands, *record.get("findings", ())])
 
 
 def _in_one_line(record: records.Record) -> str:
@@ -55,7 +56,8 @@ def _in_one_line(record: records.Record) -> str:
         return f"{record['name']}: NOT EQUAL, not timed: {record['check']}"
     verdict = "met" if record["is_target_met"] else "MISSED"
     return (
-        f"{record['name']}: ours {record['ours']:,.4g} {record['unit']}, peer {record['peer']:,.4g} {record['unit']}, "
+        f"{record['name']}: ours {in_figures(record['ours'])} {record['unit']}, "
+        f"peer {in_figures(record['peer'])} {record['unit']}, "
         f"{record['ratio']:,.1f} times better (target {record['target_ratio']:,g}: {verdict})"
     )
 

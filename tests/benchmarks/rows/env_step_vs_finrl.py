@@ -1,10 +1,16 @@
-"""Steps a second of our batched environment and of FinRL's ``StockTradingEnv``: 30 tickers, 8 features, 2,500 days."""
+"""Steps a second of our batched environment and of FinRL's ``StockTradingEnv``: 30 tickers, 8 features, 2,500 days.
+
+In the comparison every account begins at the first session, as FinRL's does, so that all of them read one row of the
+market, which stays in the cache. Training begins at random sessions instead: then a thousand accounts read rows from
+all over the history. Speed and its dependence on the length of history are measured both ways.
+"""
 
 import logging
+from typing import NamedTuple
 
 import env_speed
 import numpy as np
-from comparison import Measurement, Row, SizePoint, in_turns, require_equal
+from comparison import Demand, Measurement, Row, SizePoint, in_turns, require_equal
 from env_speed import BATCH, BREADTH, HISTORY, N_ENVS, SESSIONS, TICKERS, Stepper
 from finrl_peers import stable_sort_in_finrl, stock_trading_env
 from our_environment import Float32Array, draw_actions, make_batch
@@ -15,6 +21,23 @@ from MLOps.market.panel import MarketPanel
 _LOG = logging.getLogger(__name__)
 _RUNS, _PEER_STEPS, _PEER_STEPS_BY_SIZE, _CHECKED_STEPS = 5, 400, 60, 800
 _PEER = "FinRL StockTradingEnv"
+_FASTEST_AIM, _FLAT = 2e6, 1.15  # steps/s; dearest length of history to cheapest
+_RANDOM = {"random_start": True, "episode_sessions": 252}
+
+
+class ByHistory(NamedTuple):
+    """Our steps a second by length of history.
+
+    Attributes
+    ----------
+    lockstep : dict of int to float
+        All accounts at the same session, from the first on.
+    random : dict of int to float
+        From random sessions on, in episodes of a year.
+    """
+
+    lockstep: dict[int, float]
+    random: dict[int, float]
 
 
 def check(panel: MarketPanel) -> str:
@@ -51,46 +74,89 @@ def measure(*, is_quick: bool) -> Measurement:
     ours = Stepper(make_batch(panel, N_ENVS))
     runs = 1 if is_quick else _RUNS
     timing = in_turns(lambda: env_speed.peer_steps_per_second(env, actions), ours.steps_per_second, runs)
-    by_history = _by_history()
+    panels = {sessions: make_panel(sessions, TICKERS) for sessions in HISTORY}
+    by_history = _by_history(panels)
+    details, shares = _details(panel, ours)
     return Measurement(
         timing=timing,
         check=checked,
         size={"sessions": SESSIONS, "tickers": TICKERS, "features": len(panel.feature_names), "n_envs": N_ENVS},
+        demands=_demands(timing.ours, by_history),
+        findings=(
+            f"ours by days of history, in step: {_in_words(by_history.lockstep)}",
+            f"ours by days of history, from random sessions: {_in_words(by_history.random)}",
+            shares,
+        ),
         notes=(
             "One core. FinRL plays one environment; a DummyVecEnv of several plays them one after the other.",
             "Both give FinRL's raw observation in float64; ours writes it into an array that is given.",
             "Actions are drawn beforehand, uniform in [-1, 1]; 100 shares at most, costs 0.1%.",
+            "Compared in step: all accounts begin at the first session, as FinRL's does, and read one row of the "
+            "market, which stays in the cache; from random sessions (episodes of 252) they read rows from all over it.",
         ),
-        details=_details(panel, ours) | {"slowest_to_fastest_history": _spread(by_history)},
-        sizes=(*by_history, *(() if is_quick else (*_by_tickers(), *_by_n_envs(panel)))),
+        details=details | {f"{name}_steps_per_second_by_history": by for name, by in by_history._asdict().items()},
+        sizes=(*_points(by_history, panels), *(() if is_quick else (*_by_tickers(), *_by_n_envs(panel)))),
     )
 
 
-def _details(panel: MarketPanel, ours: Stepper) -> dict[str, float]:
+def _demands(in_step: float, by_history: ByHistory) -> tuple[Demand, ...]:
+    return (
+        Demand("ours in step (an aim)", in_step, _FASTEST_AIM, "steps/s", is_floor=True),
+        Demand(
+            "ours from random sessions (an aim)", by_history.random[SESSIONS], _FASTEST_AIM, "steps/s", is_floor=True
+        ),
+        Demand("dearest history to cheapest, in step", _spread(by_history.lockstep), _FLAT, "", is_floor=False),
+        Demand(
+            "dearest history to cheapest, from random sessions", _spread(by_history.random), _FLAT, "", is_floor=False
+        ),
+    )
+
+
+def _in_words(speeds: dict[int, float]) -> str:
+    return ", ".join(f"{size:,}: {speed / 1e6:.2f}" for size, speed in speeds.items()) + " million steps/s"
+
+
+def _spread(speeds: dict[int, float]) -> float:
+    """Cost at the dearest size to that at the cheapest; 1 is flat."""
+    return max(speeds.values()) / min(speeds.values())
+
+
+def _details(panel: MarketPanel, ours: Stepper) -> tuple[dict[str, object], str]:
+    """How near the steps come to copying their observations, in figures and in words."""
     normalised = Stepper(make_batch(panel, N_ENVS, env_speed.plain_normalisation(panel)))
-    scattered = Stepper(make_batch(panel, N_ENVS, random_start=True))
-    speeds = env_speed.in_rounds({"raw": ours, "normalised": normalised, "scattered": scattered})
+    speeds = env_speed.in_rounds({"raw": ours, "normalised": normalised})
     copies = ours.copies_per_second()
-    return {
+    raw, float32 = speeds["raw"] / copies, speeds["normalised"] / normalised.copies_per_second()
+    details = {
         "observation_copies_per_second": copies,
-        "share_of_copy_bound": speeds["raw"] / copies,
+        "share_of_copy_bound": raw,
         "normalised_float32_steps_per_second": speeds["normalised"],
-        "share_of_copy_bound_normalised_float32": speeds["normalised"] / normalised.copies_per_second(),
-        "random_start_steps_per_second": speeds["scattered"],
+        "share_of_copy_bound_normalised_float32": float32,
     }
+    told = f"a step takes {1 / raw:.1f} times the copy of its observation ({1 / float32:.1f} normalised, float32)"
+    return details, told
 
 
-def _spread(sizes: list[SizePoint]) -> float:
-    """Our cost at the dearest size to that at the cheapest; 1 is flat."""
-    costs = [point.microseconds for point in sizes if point.who == "ours"]
-    return max(costs) / min(costs)
-
-
-def _by_history() -> list[SizePoint]:
+def _by_history(panels: dict[int, MarketPanel]) -> ByHistory:
+    """All sizes of both ways in the same rounds."""
     _LOG.info("by length of history: %s", HISTORY)
-    panels = {sessions: make_panel(sessions, TICKERS) for sessions in HISTORY}
-    ours = env_speed.in_rounds({sessions: Stepper(make_batch(panel, N_ENVS)) for sessions, panel in panels.items()})
-    return [*env_speed.points("history_sessions", "ours", ours), *_peer("history_sessions", panels)]
+    ways = {"lockstep": {}, "random": _RANDOM}
+    speeds = env_speed.in_rounds(
+        {
+            (way, sessions): Stepper(make_batch(panel, N_ENVS, **changes))
+            for way, changes in ways.items()
+            for sessions, panel in panels.items()
+        }
+    )
+    return ByHistory(**{way: {sessions: speeds[way, sessions] for sessions in panels} for way in ways})
+
+
+def _points(by_history: ByHistory, panels: dict[int, MarketPanel]) -> list[SizePoint]:
+    return [
+        *env_speed.points("history_sessions", "ours", by_history.lockstep),
+        *env_speed.points("history_sessions", "ours, random starts", by_history.random),
+        *_peer("history_sessions", panels),
+    ]
 
 
 def _by_tickers() -> list[SizePoint]:
