@@ -54,9 +54,9 @@ def make_many(make_small_agent: Callable[..., Agent]) -> Callable[..., Agent]:
     """Agents that play three accounts at once, where their library can, from random sessions on."""
 
     def make(name: str, seed: int) -> Agent:
-        overrides = ["environment.random_start=true", "environment.episode_sessions=20"]
-        if not name.startswith("elegantrl"):
-            overrides.append("agent.hyperparameters.n_envs=3")
+        overrides = ["environment.random_start=true"]
+        if not name.startswith("elegantrl"):  # which knows no cut episode
+            overrides += ["environment.episode_sessions=20", "agent.hyperparameters.n_envs=3"]
         return make_small_agent(name, *overrides, seed=seed)
 
     return make
