@@ -72,3 +72,9 @@ def test_a_budget_in_episodes_counts_the_steps_between_closes() -> None:
     training = composed("training.total_timesteps=null", "training.total_episodes=3").training
     assert training.budget_timesteps(61) == 180
     assert composed("training.total_timesteps=77").training.budget_timesteps(61) == 77
+
+
+def test_a_replay_buffer_holds_a_step_of_all_accounts() -> None:
+    file = project_root() / "config" / "rl_agents" / "ddpg_stocktrading_params.yaml"
+    with pytest.raises(SettingsError, match="buffer_size=100 must be >= n_envs=200"):
+        composed("agent.hyperparameters.buffer_size=100", "agent.hyperparameters.n_envs=200", file=file)

@@ -9,7 +9,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecCheckNan, VecMonito
 
 from MLOps.environments.gymnasium_face import StockTradingEnv
 from MLOps.environments.sb3_face import StockTradingVecEnv
-from MLOps.environments.stock_trading import make_batch
+from MLOps.environments.stock_trading import StockTradingBatch, make_batch
 from MLOps.inference.observation import fit_normalisation
 
 
@@ -124,3 +124,11 @@ def test_the_librarys_ppo_learns_on_it_and_the_seed_decides(make_env):
     first = weights(1)
     np.testing.assert_array_equal(first, weights(1))
     assert not np.array_equal(first, weights(2))
+
+
+@pytest.mark.parametrize("face", [StockTradingVecEnv, StockTradingEnv])
+def test_a_batch_that_is_not_normalised_fits_the_space_that_is_declared(make_panel, make_settings, face):
+    env = face(StockTradingBatch(make_panel(), make_settings(), None, n_envs=1, seed=0))
+    seen = env.reset()[0]
+    assert env.observation_space.dtype == seen.dtype == np.float64
+    assert env.observation_space.contains(seen)
