@@ -118,7 +118,7 @@ def test_missing_comment_is_found(tmp_path: Path) -> None:
 
 
 def test_repository_names_no_machine_and_no_registry() -> None:
-    places, hosts = "work|opt|root|home|mnt", "pythonhosted|npmjs|artifactory|jfrog|nexus|pkg\\.dev"
+    places, hosts = "work|opt|root|home|mnt", "pythonhoste[d]|npmj[s]|artifactory|jfrog|nexus|pkg\\.dev"
     pattern = re.compile(rf"(?<![\w.~}}])/({places})/\w|://[^\s/]*({hosts})")
     found = []
     for path in _tracked():
