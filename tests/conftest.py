@@ -2,8 +2,13 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -110,3 +115,54 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (compose, place, provenance):
         monkeypatch.setattr(module, "project_root", lambda: root)
     return root
+
+
+@dataclass
+class Request:
+    """What the local server was asked."""
+
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+
+
+Answer = tuple[int, dict[str, str], str]
+
+
+@dataclass
+class LocalServer:
+    """A server on 127.0.0.1 that answers as `respond` says and remembers what it was asked."""
+
+    url: str
+    requests: list[Request] = field(default_factory=list)
+    respond: Callable[[Request], Answer] = lambda _: (404, {}, "")
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    local = LocalServer("")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            request = Request(parts.path, query, dict(self.headers))
+            local.requests.append(request)
+            status, headers, body = local.respond(request)
+            self.send_response(status)
+            for name, value in ({"Content-Length": str(len(body.encode()))} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Keep the test's output clean."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    local.url = f"http://127.0.0.1:{httpd.server_port}"
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    yield local
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()

