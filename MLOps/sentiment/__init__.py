@@ -1,0 +1,1 @@
+"""Sentiment of sentences: labelled data, the fine-tuned encoder, lexicon baselines, scoring."""
