@@ -39,8 +39,9 @@ def read_labelled(path: Path) -> pd.DataFrame:
     """
     try:
         table = pq.read_table(path)
-        return table.select(list(COLUMNS)).cast(SCHEMA).to_pandas()
+        frame: pd.DataFrame = table.select(list(COLUMNS)).cast(SCHEMA).to_pandas()
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", "labelled sentences in Parquet", _MEND) from error
     except (pa.ArrowInvalid, pa.ArrowTypeError, KeyError, OSError) as error:
         raise DataError(f"{path}: {error}", f"labelled sentences with {', '.join(COLUMNS)}", _MEND) from error
+    return frame
