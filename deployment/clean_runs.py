@@ -1,8 +1,8 @@
 """Trim what old runs left behind: outputs, reports, MLflow runs, versions that were never promoted.
 
 What is older than `keep_days` and not among the newest `keep_count` of its kind goes. What an alias of
-the registry or a `latest` names stays, and so does every model that ever passed the gates (a rollback
-may need it), its reports, and the outputs that it was made from. Raw data stays: a past date must
+the registry or a `latest` names stays, and so does every model of any family that ever passed its gates
+(a rollback may need it), its reports, and the outputs that it was made from. Raw data stays: a past date must
 remain repeatable. Logs, alerts and the like go by the same age and count.
 """
 
@@ -26,7 +26,7 @@ from MLOps.errors import PlatformError
 from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.stage import StageResult
-from model_registry.champion import has_passed
+from model_registry.champion import passing_verdicts
 from model_registry.open_registry import open_registry
 from model_registry.registry import ModelRegistry, ModelVersion
 
@@ -98,12 +98,12 @@ def plan_cleaning(
 ) -> Cleaning:
     """What can go, the oldest first."""
     before = now - timedelta(days=settings.keep_days)
-    versions = registry.versions(settings.registry.model_name)
+    versions = [version for name in registry.names() for version in registry.versions(name)]
     needed = _needed(registry, versions)
     outputs = [output for root in _roots(settings) for output in _outputs(root)]
     kept = _with_sources([o for o in outputs if o.is_published or o.model_digest in needed], outputs)
     gone = [o for o in _beyond(outputs, settings.keep_count, before) if o.folder not in {k.folder for k in kept}]
-    gone_digests = {o.model_digest for o in gone if o.folder.parent == settings.paths.models}
+    gone_digests = {o.model_digest for o in gone if o.folder.parent == settings.paths.models and o.model_digest}
     gone_versions = tuple(v for v in versions if v.digest in gone_digests - needed)
     runs: list[Run] = []
     if client is not None:
@@ -123,8 +123,8 @@ def plan_cleaning(
 
 def _needed(registry: ModelRegistry, versions: Collection[ModelVersion]) -> set[str]:
     """Digests of the models that an alias names or that passed the gates once."""
-    named = {(version.name, number) for version in versions for number in registry.aliases(version.name).values()}
-    return {v.digest for v in versions if (v.name, v.version) in named or has_passed(registry, v)}
+    named = {(name, number) for name in {v.name for v in versions} for number in registry.aliases(name).values()}
+    return {v.digest for v in versions if (v.name, v.version) in named or passing_verdicts(registry, v)}
 
 
 def _roots(settings: CleaningSettings) -> list[Path]:

@@ -161,6 +161,16 @@ def register(
     return client.create_model_version(name, source, run_id, tags=dict(tags))
 
 
+def model_names(client: "MlflowClient") -> list[str]:
+    """Names of all registered models."""
+    page = client.search_registered_models()
+    found = list(page)
+    while page.token:
+        page = client.search_registered_models(page_token=page.token)
+        found += page
+    return [model.name for model in found]
+
+
 def search_versions(client: "MlflowClient", name: str, tags: Mapping[str, str] | None = None) -> "list[ModelVersion]":
     """All versions of model `name` that carry `tags`, the oldest first."""
     clauses = [f"name = '{name}'", *(f"tags.`{key}` = '{value}'" for key, value in (tags or {}).items())]

@@ -1,134 +1,136 @@
-"""The champion: loaded only with a passing verdict, replaced only by one, and present from the start."""
+"""The champion of a family: named only with a passing verdict, replaced only by one, and present from the start."""
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from MLOps.errors import RegistryError
-from MLOps.inference.policy import Policy, load_policy, write_equal_weight
-from model_registry.registry import CHAMPION, ModelRegistry, ModelVersion
+from MLOps.inference.model_files import card_kind
+from model_registry.family import ModelFamily
+from model_registry.registry import ModelRegistry, ModelVersion
 from model_registry.verdict import GateResult, Verdict
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """A registered model, ready to decide orders."""
-
-    version: ModelVersion
-    folder: Path
-    policy: Policy
-
-
-def load_model(registry: ModelRegistry, version: ModelVersion) -> LoadedModel:
-    """Fetch a version and load its policy, its digest checked before anything is parsed.
-
-    Raises
-    ------
-    DigestError
-        If the stored files are not those that were registered.
-    ModelError
-        If the card or the weights are malformed.
-    """
-    folder = registry.fetch(version)
-    return LoadedModel(version, folder, load_policy(folder, version.digest))
-
-
-def load_champion(registry: ModelRegistry, name: str) -> LoadedModel:
-    """Load the version that the alias `champion` names.
+def champion_version(registry: ModelRegistry, name: str, family: ModelFamily) -> ModelVersion:
+    """The version that the alias of the family's champion rightly names.
 
     Raises
     ------
     RegistryError
-        If there is no champion, or the alias names a version without a passing verdict.
+        If there is no champion, or the alias names a version without a passing verdict of the family.
     """
-    return load_model(registry, champion_version(registry, name))
-
-
-def champion_version(registry: ModelRegistry, name: str) -> ModelVersion:
-    """The version that the alias `champion` rightly names; raises as `load_champion` does."""
-    version = registry.by_alias(name, CHAMPION)
+    alias = family.champion_alias
+    version = registry.by_alias(name, alias)
     if version is None:
-        raise RegistryError(f"{name} has no champion", "a promoted version", "run run_backtest, then promote_to_paper")
-    if not has_passed(registry, version):
+        raise RegistryError(f"{name} has no {alias}", "a promoted version", f"run {family.promotion}")
+    if not passing_verdicts(registry, version, family):
         raise RegistryError(
-            f"the alias {CHAMPION} was moved to {version}, which has no passing verdict",
-            "a version that promote_to_paper let through",
+            f"the alias {alias} was moved to {version}, which has no passing verdict",
+            f"a version that the gates of {family.name} let through",
             "move the alias back to such a version (model_registry/README.md)",
         )
     return version
 
 
-def has_passed(registry: ModelRegistry, version: ModelVersion) -> bool:
-    """Whether a passing verdict on exactly this model is stored with it."""
-    return any(v.has_passed and v.model_digest == version.digest for v in registry.verdicts(version))
+def passing_verdicts(
+    registry: ModelRegistry, version: ModelVersion, family: ModelFamily | None = None
+) -> tuple[Verdict, ...]:
+    """The passing verdicts on exactly this model that are stored with it: of one family, or of any."""
+    return tuple(
+        verdict
+        for verdict in registry.verdicts(version)
+        if verdict.has_passed
+        and verdict.model_digest == version.digest
+        and (family is None or verdict.family == family.name)
+    )
 
 
-def ensure_champion(registry: ModelRegistry, name: str) -> ModelVersion:
-    """The champion; where there has never been one, the equal-weight policy becomes it.
+def ensure_champion(registry: ModelRegistry, name: str, family: ModelFamily) -> ModelVersion:
+    """The champion; where there has never been one, the family's baseline becomes it.
 
     Raises
     ------
     RegistryError
-        If the alias names a version without a passing verdict, or is gone although a version passed the gates.
+        If the alias names a version without a passing verdict, or is gone although a version passed the
+        gates, or the name is that of another family's models.
     """
-    if registry.by_alias(name, CHAMPION) is None:
-        _require_none_promoted(registry, name)
+    alias = family.champion_alias
+    if registry.by_alias(name, alias) is None:
+        _require_none_promoted(registry, name, family)
+        for version in registry.versions(name):
+            require_kind(registry, version, family)
         with tempfile.TemporaryDirectory() as folder:
-            write_equal_weight(Path(folder))
-            version = registry.register(Path(folder), name, {"kind": "equal_weight"})
-        registry.store_verdict(version, _seeding(version))
-        registry.set_alias(name, CHAMPION, version.version)
-    return champion_version(registry, name)
+            family.write_baseline(Path(folder))
+            version = registry.register(Path(folder), name, {"kind": family.baseline_kind})
+        registry.store_verdict(version, _seeding(version, family))
+        registry.set_alias(name, alias, version.version)
+    return champion_version(registry, name, family)
 
 
-def promote(registry: ModelRegistry, version: ModelVersion, verdict: Verdict) -> None:
-    """Let the alias `champion` name `version`, by right of a verdict that is stored with it.
+def promote(registry: ModelRegistry, version: ModelVersion, verdict: Verdict, family: ModelFamily) -> None:
+    """Let the alias of the family's champion name `version`, by right of a verdict that is stored with it.
 
     Raises
     ------
     RegistryError
-        If the verdict did not pass, is not stored with the version, or was reached against another
-        champion than the present one.
+        If the verdict did not pass, speaks for another family, is not stored with the version, or was
+        reached against another champion than the present one; or if the model is of another family.
+    DigestError
+        If the registry's files are not those that were registered.
     """
-    if not verdict.has_passed or verdict not in registry.verdicts(version):
-        raise RegistryError(f"{version} has no stored passing verdict {verdict.key}", "one of promote_to_paper")
-    present = champion_version(registry, version.name)
+    if verdict not in passing_verdicts(registry, version, family):
+        raise RegistryError(
+            f"{version} has no stored passing verdict {verdict.key}", f"one by the gates of {family.name}"
+        )
+    require_kind(registry, version, family)
+    present = champion_version(registry, version.name, family)
     if present.digest == version.digest:
         return
     if present.digest != verdict.champion_digest:
         raise RegistryError(
             f"{version} was judged against another champion than {present}",
             "a verdict against the present champion",
-            "run run_backtest and promote_to_paper again",
+            f"run {family.promotion} again",
         )
-    registry.set_alias(version.name, CHAMPION, version.version)
+    registry.set_alias(version.name, family.champion_alias, version.version)
 
 
-def _require_none_promoted(registry: ModelRegistry, name: str) -> None:
+def require_kind(registry: ModelRegistry, version: ModelVersion, family: ModelFamily) -> None:
+    """Raise RegistryError unless the version's card is of a kind of the family, and DigestError if it was altered."""
+    kind = card_kind(registry.fetch(version))
+    if kind not in family.kinds:
+        raise RegistryError(
+            f"{version} is of kind {kind}",
+            f"the kinds of {family.name}: {', '.join(sorted(family.kinds))}",
+            "registry.model_name",
+        )
+
+
+def _require_none_promoted(registry: ModelRegistry, name: str, family: ModelFamily) -> None:
     """Raise RegistryError if a version passed the gates: then an alias was lost, and nobody may take its place."""
     promoted = [
         str(version.version)
         for version in registry.versions(name)
-        if any(verdict.has_passed and verdict.basis == "gates" for verdict in registry.verdicts(version))
+        if any(verdict.basis == "gates" for verdict in passing_verdicts(registry, version, family))
     ]
     if promoted:
         raise RegistryError(
-            f"{name} has no champion, although version {', '.join(promoted)} passed the gates",
+            f"{name} has no {family.champion_alias}, although version {', '.join(promoted)} passed the gates",
             "an alias that names the champion",
-            f"set the alias {CHAMPION} to a version that may be champion (model_registry/README.md)",
+            f"set the alias {family.champion_alias} to a version that may be champion (model_registry/README.md)",
         )
 
 
-def _seeding(version: ModelVersion) -> Verdict:
+def _seeding(version: ModelVersion, family: ModelFamily) -> Verdict:
     gate = GateResult(
         gate="is_baseline",
-        figure="equal_weight",
-        threshold="equal_weight",
+        figure=family.baseline_kind,
+        threshold=family.baseline_kind,
         passed=True,
-        reason="the equal-weight policy is the first champion, by definition",
+        reason=f"the baseline {family.baseline_kind} is the first champion, by definition",
     )
     return Verdict(
         key=f"seeding-{version.digest[:16]}",
+        family=family.name,
         basis="seeding",
         as_of=None,
         model_digest=version.digest,

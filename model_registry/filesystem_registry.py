@@ -19,13 +19,14 @@ from filelock import FileLock
 
 from MLOps.artifacts import write_text
 from MLOps.errors import RegistryError
-from MLOps.inference.model_folder import check_digest, model_digest
+from MLOps.inference.model_files import check_digest, model_digest
 from model_registry.registry import (
     ModelVersion,
     check_alias,
     check_binding,
     check_name,
     check_removable,
+    is_name,
     unknown_version,
 )
 from model_registry.verdict import Verdict
@@ -64,6 +65,9 @@ class FilesystemRegistry:
         if found is None:
             raise unknown_version(name, version)
         return found
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(path.parent.name for path in self._root.glob("*/versions") if is_name(path.parent.name)))
 
     def versions(self, name: str) -> tuple[ModelVersion, ...]:
         found = [_read(self._folder(name, number)) for number in self._numbers(name)]

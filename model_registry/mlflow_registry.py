@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from experiment_tracking import mlflow_utils
 from MLOps.errors import DigestError, ServiceUnavailableError
-from MLOps.inference.model_folder import CARD_FILE, WEIGHTS_FILE, check_digest, model_digest
+from MLOps.inference.model_files import MODEL_FILES, check_digest, model_digest
 from MLOps.settings.stage_settings import StageSettings
 from model_registry.registry import (
     ModelVersion,
@@ -21,6 +21,7 @@ from model_registry.registry import (
     check_binding,
     check_name,
     check_removable,
+    is_name,
     unknown_version,
 )
 from model_registry.verdict import Verdict
@@ -80,6 +81,9 @@ class MlflowRegistry:
     def by_version(self, name: str, version: int) -> ModelVersion:
         return _read(self._stored(name, version))
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(filter(is_name, mlflow_utils.model_names(self._client))))
+
     def versions(self, name: str) -> tuple[ModelVersion, ...]:
         return tuple(_read(found) for found in mlflow_utils.search_versions(self._client, check_name(name)))
 
@@ -104,7 +108,7 @@ class MlflowRegistry:
         with tempfile.TemporaryDirectory(dir=self._cache, prefix=".") as name:
             fetched = Path(name, "model")
             fetched.mkdir()
-            mlflow_utils.download_files(self._uri, source, (CARD_FILE, WEIGHTS_FILE), fetched)
+            mlflow_utils.download_files(self._uri, source, MODEL_FILES, fetched)
             check_digest(fetched, version.digest)
             folder.mkdir(exist_ok=True)
             for file in fetched.iterdir():  # each rename is whole, and a twin process moves the same bytes

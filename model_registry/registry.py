@@ -1,8 +1,8 @@
 """The one interface to registered models, whichever store keeps them.
 
 A model is registered under a name and gets the next version; registered again, the same files get the
-version that they have. Aliases (`challenger`, `champion`) name versions and can be moved. Verdicts are
-stored with the version they judge.
+version that they have. Aliases (`challenger`, and the champion's, see family.py) name versions and can be
+moved. Verdicts are stored with the version they judge.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Protocol
 from MLOps.errors import RegistryError
 from model_registry.verdict import Verdict
 
-CHALLENGER, CHAMPION = "challenger", "champion"
+CHALLENGER = "challenger"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _TAKEN_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)  # MLflow reads these itself
 
@@ -30,7 +30,7 @@ class ModelVersion:
     version : int
         Counts from 1; never given twice.
     digest : str
-        Sha256 of ``model.json`` and ``policy.safetensors``, see MLOps/inference/model_folder.py.
+        Sha256 of the model's files, see MLOps/inference/model_files.py.
     run_id : str
         Tracked run that made it; empty where there is none.
     tags : mapping of str to str
@@ -80,6 +80,9 @@ class ModelRegistry(Protocol):
             If there is no such version.
         """
 
+    def names(self) -> tuple[str, ...]:
+        """Names that models are registered under, sorted; one that could lead out of the store is left out."""
+
     def versions(self, name: str) -> tuple[ModelVersion, ...]:
         """All versions, the oldest first; none for an unknown name."""
 
@@ -125,15 +128,20 @@ def check_name(name: str) -> str:
     RegistryError
         For anything else.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise RegistryError(f"model or alias name {name!r}", "letters, digits, _ and -", "registry.model_name")
     return name
+
+
+def is_name(name: str) -> bool:
+    """Whether `name` is one plain word, as `check_name` demands."""
+    return _NAME.fullmatch(name) is not None
 
 
 def check_alias(alias: str) -> str:
     """`alias` itself if it is a plain word that no store reads otherwise; RegistryError if not."""
     if _TAKEN_ALIAS.fullmatch(check_name(alias)):
-        raise RegistryError(f"alias {alias!r}", f"a role such as {CHALLENGER} or {CHAMPION}")
+        raise RegistryError(f"alias {alias!r}", f"a role such as {CHALLENGER}")
     return alias
 
 

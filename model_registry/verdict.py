@@ -5,21 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from MLOps.inference.policy import equal_weight_digest
+from model_registry.family import FAMILIES, STOCK_TRADING, baseline_digest
 
 Outcome = Literal["passed", "rejected", "already_champion"]
-GATES = (
-    "model_loads",
-    "observation_schema",
-    "finite_forward_pass",
-    "evaluation_terms",
-    "test_window",
-    "max_drawdown",
-    "turnover_per_year",
-    "annual_return_difference",
-    "sharpe_difference_lower",
-)
-"""The gates of a promotion, in their order."""
 
 
 class GateResult(BaseModel):
@@ -43,8 +31,13 @@ class Verdict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str = Field(pattern=r"^[A-Za-z0-9_-]+$", description="Identity of settings and evidence that led to it.")
+    family: str = Field(
+        default=STOCK_TRADING.name, description="Family of models it speaks for; the first verdicts knew only this one."
+    )
     basis: Literal["seeding", "gates"] = Field(description="Whether the gates of a promotion or the seeding made it.")
-    as_of: date | None = Field(description="Last session that was looked at; empty for a seeding.")
+    as_of: date | None = Field(
+        description="Last session that was looked at; empty where there is none: for a seeding, for sentences."
+    )
     model_digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the judged model.")
     champion_digest: str | None = Field(description="Digest of the champion it was compared to; empty for a seeding.")
     outcome: Outcome = Field(description="What follows from the gates.")
@@ -58,12 +51,13 @@ class Verdict(BaseModel):
 
     @property
     def has_passed(self) -> bool:
-        """Whether the model may be champion: by all of `GATES`, or as the equal-weight policy that is seeded."""
-        if self.outcome != "passed":
+        """Whether the model may be champion of the family: by all of its gates, or as the baseline that is seeded."""
+        family = FAMILIES.get(self.family)
+        if family is None or self.outcome != "passed":
             return False
         if self.basis == "seeding":
-            return self.model_digest == equal_weight_digest()
-        return tuple(result.gate for result in self.gates) == GATES
+            return self.model_digest == baseline_digest(family)
+        return tuple(result.gate for result in self.gates) == family.gates
 
     @property
     def reasons(self) -> tuple[str, ...]:

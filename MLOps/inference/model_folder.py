@@ -1,12 +1,9 @@
-"""The model folder: what a trained policy is on disk, and its digest.
+"""The model folder of a trading policy: its card, and the weights of a perceptron.
 
-``model.json`` says everything but the weights (kind from an allow-list, architecture, observation
-schema, normalisation, provenance); ``policy.safetensors`` holds the weights and no code. The same
-settings, data and seed give the same bytes of both. Whatever else lies in the folder rides along
-and is never read.
+``model.json`` says the kind (from an allow-list), architecture, observation schema, normalisation and
+provenance; ``policy.safetensors`` holds the layers. What holds of any model folder: model_files.py.
 """
 
-import hashlib
 from collections.abc import Mapping
 from datetime import date
 from itertools import pairwise
@@ -17,11 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from MLOps.artifacts import sha256_of, write_text, written_whole
-from MLOps.errors import DigestError, ModelError
-
-CARD_FILE = "model.json"
-WEIGHTS_FILE = "policy.safetensors"
+from MLOps.artifacts import write_text, written_whole
+from MLOps.errors import ModelError
+from MLOps.inference.model_files import CARD_FILE, POLICY_FILE, model_digest
 
 Activation = Literal["tanh", "relu", "elu", "silu"]
 Squash = Literal["clip", "tanh"]
@@ -126,33 +121,13 @@ ModelCard = Annotated[MlpActorCard | EqualWeightCard, Field(discriminator="kind"
 _CARDS: TypeAdapter[MlpActorCard | EqualWeightCard] = TypeAdapter(ModelCard)
 
 
-def model_digest(folder: Path) -> str:
-    """Sha256 over the digests of ``model.json`` and, where the model has one, ``policy.safetensors``.
-
-    Raises
-    ------
-    DataError
-        If the folder holds no ``model.json``.
-    """
-    names = [CARD_FILE] + ([WEIGHTS_FILE] if (folder / WEIGHTS_FILE).exists() else [])
-    listing = "".join(f"{name} {sha256_of(folder / name)}\n" for name in names)
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def check_digest(folder: Path, expected: str) -> None:
-    """Raise DigestError unless the folder's digest is `expected`."""
-    found = model_digest(folder)
-    if found != expected:
-        raise DigestError(f"model {folder} has digest {found[:16]}", f"{expected[:16]}", "fetch the model again")
-
-
 def write_model(folder: Path, card: MlpActorCard | EqualWeightCard, weights: Weights | None = None) -> str:
     """Write the card and the weights into `folder`, each whole or not at all; returns the digest."""
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     if weights is not None:
-        with written_whole(folder / WEIGHTS_FILE) as temporary:
+        with written_whole(folder / POLICY_FILE) as temporary:
             save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, temporary)
     write_text(folder / CARD_FILE, card.model_dump_json(indent=2) + "\n")
     return model_digest(folder)
@@ -192,7 +167,7 @@ def read_weights(folder: Path, card: MlpActorCard) -> list[tuple[npt.NDArray[np.
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    path = folder / WEIGHTS_FILE
+    path = folder / POLICY_FILE
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:

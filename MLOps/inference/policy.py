@@ -1,8 +1,6 @@
 """Policies: what a model folder becomes in memory. NumPy only, so that inference needs no torch."""
 
-import tempfile
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -10,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from MLOps.errors import ModelError
+from MLOps.inference.model_files import check_digest
 from MLOps.inference.model_folder import (
     Activation,
     EqualWeightCard,
     MlpActorCard,
-    check_digest,
     read_card,
     read_weights,
     write_model,
@@ -88,13 +86,6 @@ def load_policy(folder: Path, expected_digest: str | None = None) -> Policy:
 def write_equal_weight(folder: Path) -> str:
     """Write the model folder of the equal-weight policy; returns its digest."""
     return write_model(folder, EqualWeightCard())
-
-
-@cache
-def equal_weight_digest() -> str:
-    """Digest of the equal-weight policy's model folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        return write_equal_weight(Path(folder))
 
 
 class EqualWeightPolicy:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ADAPTER_FILE = "adapter.safetensors"
+from MLOps.inference.model_files import ADAPTER_FILE as ADAPTER_FILE
 
 
 class _Card(BaseModel):

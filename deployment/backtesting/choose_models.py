@@ -7,7 +7,8 @@ from pathlib import Path
 from MLOps.artifacts import check_unaltered
 from MLOps.errors import ModelError, RegistryError
 from MLOps.evaluation.comparison import CHAMPION, MODEL
-from MLOps.inference.model_folder import EqualWeightCard, MlpActorCard, model_digest, read_card
+from MLOps.inference.model_files import model_digest
+from MLOps.inference.model_folder import EqualWeightCard, MlpActorCard, read_card
 from MLOps.inference.policy import Policy, load_policy
 from MLOps.market.panel import MarketPanel
 from MLOps.settings.backtest import BacktestSettings
@@ -70,8 +71,10 @@ def _from_folder(folder: Path) -> Contender:
 
 
 def _from_registry(settings: BacktestSettings, with_model: bool) -> dict[str, Contender]:
-    from model_registry.champion import LoadedModel, ensure_champion, load_champion, load_model
+    from model_registry.champion import ensure_champion
+    from model_registry.family import STOCK_TRADING
     from model_registry.open_registry import open_registry
+    from model_registry.stock_policy import LoadedModel, load_champion, load_model
 
     def contender(loaded: LoadedModel) -> Contender:
         version = loaded.version
@@ -90,7 +93,7 @@ def _from_registry(settings: BacktestSettings, with_model: bool) -> dict[str, Co
             )
         found[MODEL] = contender(load_model(registry, version))
     if settings.compare_with_champion:
-        ensure_champion(registry, name)
+        ensure_champion(registry, name, STOCK_TRADING)
         found[CHAMPION] = contender(load_champion(registry, name))
     return found
 

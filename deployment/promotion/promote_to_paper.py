@@ -19,6 +19,7 @@ from MLOps.errors import RegistryError
 from MLOps.settings.promotion import PromotionSettings
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
 from model_registry.champion import ensure_champion, promote
+from model_registry.family import STOCK_TRADING
 from model_registry.open_registry import open_registry
 from model_registry.registry import ModelRegistry, ModelVersion
 from model_registry.verdict import GateResult, Verdict, outcome_of
@@ -41,7 +42,7 @@ def promote_to_paper(settings: PromotionSettings, tracker: Tracker) -> StageResu
         If the registry's files are not those that were registered.
     """
     registry = open_registry(settings)
-    champion = ensure_champion(registry, settings.registry.model_name)
+    champion = ensure_champion(registry, settings.registry.model_name, STOCK_TRADING)
     model = _model_to_judge(registry, settings)
     backtest = read_backtest(settings.paths.workspace / settings.backtest_path)
     output = _output(settings, backtest)
@@ -68,7 +69,7 @@ def promote_to_paper(settings: PromotionSettings, tracker: Tracker) -> StageResu
         registry.store_verdict(model, verdict)
         failpoints.reach("after_verdict")
     if verdict.has_passed:
-        promote(registry, model, verdict)
+        promote(registry, model, verdict, STOCK_TRADING)
     return result
 
 
@@ -104,6 +105,7 @@ def _was_promoted_by(output: Output, registry: ModelRegistry, champion: ModelVer
 def _verdict(key: str, backtest: Backtest, gates: tuple[GateResult, ...]) -> Verdict:
     return Verdict(
         key=key,
+        family=STOCK_TRADING.name,
         basis="gates",
         as_of=backtest.last,
         model_digest=backtest.model_digest,

@@ -100,7 +100,8 @@ def _make_model(
     tracker: Tracker,
 ) -> Made:
     from MLOps.agents.factory import accounts_of, make_agent
-    from MLOps.inference.model_folder import CARD_FILE, WEIGHTS_FILE, write_model
+    from MLOps.inference.model_files import CARD_FILE, POLICY_FILE
+    from MLOps.inference.model_folder import write_model
     from MLOps.inference.policy import load_policy
     from MLOps.training.describe import describe
     from MLOps.training.market import TrainingMarket
@@ -134,7 +135,7 @@ def _make_model(
     policy = load_policy(folder, digest)
     figures = validate(policy, market.traded, split.validation, environment, training.sessions_per_year)
     return Made(
-        files={"model": CARD_FILE, "policy": WEIGHTS_FILE},
+        files={"model": CARD_FILE, "policy": POLICY_FILE},
         metrics={"timesteps": played, **figures},
         details={
             "model_digest": digest,

@@ -13,14 +13,16 @@ from mlflow import MlflowClient
 from deployment.clean_runs import clean_runs, main
 from experiment_tracking import mlflow_utils
 from MLOps.artifacts import Made, Output, make_once
-from MLOps.inference.model_folder import EqualWeightCard, model_digest, write_model
+from MLOps.inference.model_files import model_digest
+from MLOps.inference.model_folder import EqualWeightCard, write_model
 from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.stage import MemoryTracker, StageResult
 from model_registry.champion import ensure_champion
+from model_registry.family import STOCK_TRADING
 from model_registry.open_registry import open_registry
 from model_registry.registry import ModelRegistry, ModelVersion
-from model_registry.verdict import GATES, GateResult, Verdict
+from model_registry.verdict import GateResult, Verdict
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 NAME = "stock_trading"
@@ -105,7 +107,9 @@ def filesystem_history(tracked_workspace: Path) -> History:
 
 
 def pass_gates(history: History, version: ModelVersion) -> None:
-    gates = tuple(GateResult(gate=name, figure=1.0, threshold=1.0, passed=True, reason="r") for name in GATES)
+    gates = tuple(
+        GateResult(gate=name, figure=1.0, threshold=1.0, passed=True, reason="r") for name in STOCK_TRADING.gates
+    )
     verdict = Verdict(
         key="k",
         basis="gates",
@@ -143,7 +147,7 @@ def test_champions_and_what_they_were_made_from_stay(history: History) -> None:
     models = [history.train(day, features[day - 1], 200 - day) for day in range(1, 6)]
     for day in range(1, 6):
         history.make("reports/promotions", day, digest=models[day - 1].digest, days_old=200 - day)
-    seeded = ensure_champion(history.registry, NAME)
+    seeded = ensure_champion(history.registry, NAME, STOCK_TRADING)
     pass_gates(history, models[0])  # a former champion
     history.registry.set_alias(NAME, "challenger", models[2].version)
     cleaning = clean_runs(history.settings, NOW)

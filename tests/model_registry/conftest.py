@@ -9,9 +9,10 @@ import pytest
 from MLOps.inference.model_folder import MlpActorCard, write_model
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.promotion import PromotionSettings
+from model_registry.family import STOCK_TRADING, ModelFamily
 from model_registry.open_registry import open_registry
 from model_registry.registry import ModelRegistry
-from model_registry.verdict import GATES, GateResult, Verdict
+from model_registry.verdict import GateResult, Verdict
 
 SettingsMaker = Callable[[str], PromotionSettings]
 
@@ -76,15 +77,16 @@ def make_verdict() -> Callable[..., Verdict]:
         champion_digest: str | None,
         passed: bool,
         key: str = "k1",
-        names: tuple[str, ...] = GATES,
+        names: tuple[str, ...] | None = None,
         basis: str = "gates",
+        family: ModelFamily = STOCK_TRADING,
     ) -> Verdict:
         gates = tuple(
-            GateResult(gate=name, figure=0.2, threshold=0.3, passed=passed or name != names[0], reason="a | b")
-            for name in names
+            GateResult(gate=name, figure=0.2, threshold=0.3, passed=passed or position > 0, reason="a | b")
+            for position, name in enumerate(family.gates if names is None else names)
         )
         return Verdict.model_validate(
-            {"key": key, "basis": basis, "as_of": None}
+            {"key": key, "family": family.name, "basis": basis, "as_of": None}
             | {"model_digest": model_digest, "champion_digest": champion_digest}
             | {"outcome": "passed" if passed else "rejected", "gates": gates}
         )

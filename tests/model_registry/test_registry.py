@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from MLOps.errors import DataError, DigestError, RegistryError
-from MLOps.inference.model_folder import model_digest
+from MLOps.inference.model_files import model_digest
 from MLOps.settings.promotion import PromotionSettings
 from model_registry.open_registry import open_registry
 from model_registry.registry import ModelRegistry

@@ -19,10 +19,11 @@ from MLOps.settings.backtest import BacktestSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.project import project_root
 from MLOps.stage import Artifact, MemoryTracker, StageResult
-from model_registry.champion import load_champion
+from model_registry.family import STOCK_TRADING
 from model_registry.open_registry import open_registry
 from model_registry.registry import CHALLENGER
-from model_registry.verdict import GATES, Verdict
+from model_registry.stock_policy import load_champion
+from model_registry.verdict import Verdict
 
 STRATEGIES = [
     "model",
@@ -170,7 +171,7 @@ def test_another_champion_makes_another_backtest(run, workspace, make_model):
     first = run()[1]
     registry, other = register(workspace, make_model(workspace / "b", seed=2), alias="other")
     (seeding,) = registry.verdicts(load_champion(registry, other.name).version)
-    gates = [{"gate": gate, "figure": 1, "threshold": 1, "passed": True, "reason": "r"} for gate in GATES]
+    gates = [{"gate": gate, "figure": 1, "threshold": 1, "passed": True, "reason": "r"} for gate in STOCK_TRADING.gates]
     passed = {"basis": "gates", "model_digest": other.digest, "gates": gates}
     registry.store_verdict(other, Verdict.model_validate(seeding.model_dump() | passed))
     registry.set_alias(other.name, "champion", other.version)

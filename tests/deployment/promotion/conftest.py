@@ -20,6 +20,7 @@ from MLOps.settings.compose import compose_settings
 from MLOps.settings.promotion import PromotionSettings
 from MLOps.stage import MemoryTracker
 from model_registry.champion import ensure_champion
+from model_registry.family import STOCK_TRADING
 from model_registry.open_registry import open_registry
 from model_registry.registry import CHALLENGER, ModelRegistry, ModelVersion
 
@@ -55,7 +56,7 @@ class Arena:
 
     @property
     def champion(self) -> ModelVersion:
-        return ensure_champion(self.registry, NAME)
+        return ensure_champion(self.registry, NAME, STOCK_TRADING)
 
     @property
     def challenger(self) -> ModelVersion:

@@ -11,7 +11,7 @@ import pytest
 from deployment.promotion.judge_model import forward_pass, model_loads
 from deployment.promotion.read_backtest import read_backtest
 from deployment.promotion.write_verdict import verdict_text
-from MLOps.inference.model_folder import model_digest
+from MLOps.inference.model_files import model_digest
 from MLOps.market.panel import read_panel
 from model_registry.registry import ModelVersion
 from model_registry.verdict import GateResult, Verdict, outcome_of

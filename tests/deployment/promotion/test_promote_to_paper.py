@@ -21,11 +21,11 @@ from MLOps import failpoints
 from MLOps.artifacts import read_result, sha256_of
 from MLOps.errors import RegistryError
 from MLOps.settings.project import project_root
-from model_registry.champion import load_champion
-from model_registry.registry import CHAMPION
-from model_registry.verdict import GATES
+from model_registry.family import STOCK_TRADING
+from model_registry.stock_policy import load_champion
 
 NAME = "stock_trading"
+CHAMPION, GATES = STOCK_TRADING.champion_alias, STOCK_TRADING.gates
 Arena = Any  # of this folder's conftest.py
 Run = Callable[..., dict[str, Any]]
 

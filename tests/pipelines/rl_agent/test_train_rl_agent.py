@@ -15,7 +15,8 @@ import pytest
 
 from experiment_tracking.runner import read_settings
 from MLOps import failpoints
-from MLOps.inference.model_folder import MlpActorCard, model_digest, read_card
+from MLOps.inference.model_files import model_digest
+from MLOps.inference.model_folder import MlpActorCard, read_card
 from MLOps.inference.policy import load_policy
 from MLOps.market.panel import read_panel
 from MLOps.settings.project import project_root
