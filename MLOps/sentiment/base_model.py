@@ -117,17 +117,30 @@ def open_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def open_encoder(folder: Path, **config: Any) -> "PreTrainedModel":
-    """The encoder in float32, ready to predict; `config` lies over its configuration.
+def open_encoder(folder: Path, dropout: float = 0.0, attention_dropout: float = 0.0) -> "PreTrainedModel":
+    """The encoder in float32, ready to predict.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the base model.
+    dropout, attention_dropout : float
+        Shares that are dropped of states and of attention weights while it is trained.
 
     Raises
     ------
     ModelError
         If its kind is not built into transformers, or the weights do not fit the configuration.
     """
-    from transformers import AutoModel
+    from transformers import AutoConfig, AutoModel
 
-    encoder: PreTrainedModel = _opened(AutoModel, folder, use_safetensors=True, dtype="float32", **config)
+    config = _opened(AutoConfig, folder)
+    names = {"hidden_dropout_prob": dropout, "dropout": dropout}
+    names |= {"attention_probs_dropout_prob": attention_dropout, "attention_dropout": attention_dropout}
+    for name, share in names.items():
+        if hasattr(config, name):
+            setattr(config, name, share)
+    encoder: PreTrainedModel = _opened(AutoModel, folder, config=config, use_safetensors=True, dtype="float32")
     encoder.train(False)
     return encoder
 
