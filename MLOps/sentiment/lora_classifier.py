@@ -19,7 +19,7 @@ from MLOps.sentiment.base_model import check_base, open_tokenizer
 from MLOps.sentiment.batches import TokenizedSentences, sorted_batches, tokenize
 from MLOps.sentiment.model_card import LoraClassifierCard
 from MLOps.sentiment.network import SentenceClassifier, Tensors, build_network, merged, put_tensors
-from MLOps.sentiment.scorer import FloatArray
+from MLOps.sentiment.scorer import FloatArray, softmax
 
 _BATCH_SIZE = 32
 
@@ -61,12 +61,6 @@ def logits_of(network: SentenceClassifier, sentences: TokenizedSentences, batch_
         logits[rows] = network(*sentences.batch(rows)).double().numpy()
     network.train(was_training)
     return logits
-
-
-def softmax(logits: FloatArray) -> FloatArray:
-    """Probabilities (K, C) of logits (K, C)."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def write_sentiment_model(folder: Path, card: LoraClassifierCard, tensors: Tensors) -> str:

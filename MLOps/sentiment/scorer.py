@@ -29,3 +29,9 @@ class SentenceScorer(Protocol):
 def score_of(probabilities: FloatArray) -> FloatArray:
     """(K,) score in [-1, 1]: the probability of positive less that of negative."""
     return np.asarray(probabilities[..., POSITIVE] - probabilities[..., NEGATIVE])
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Probabilities (K, C) of logits (K, C)."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
