@@ -1,6 +1,8 @@
 """The card of a freshly trained agent: everything about it but its weights."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +18,11 @@ from MLOps.inference.model_folder import (
 )
 from MLOps.market.panel import MarketPanel
 from MLOps.market.splits import SessionSplit
+from MLOps.settings.environment import EnvironmentSettings
 from MLOps.settings.stage_settings import fingerprint, identity_of
 from MLOps.settings.training import TrainRlAgentSettings
 
+WindowName = Literal["train", "validation", "test"]
 _PACKAGES = {"sb3": "stable-baselines3", "elegantrl": "elegantrl"}
 
 
@@ -50,7 +54,43 @@ def describe(
     timesteps : int
         Sessions played.
     """
-    environment = settings.environment
+    windows: dict[WindowName, slice] = {"train": split.train, "validation": split.validation, "test": split.test}
+    return card_of(
+        actor,
+        panel,
+        windows,
+        normalisation,
+        settings.environment,
+        provenance={
+            "library": settings.agent.library,
+            "algorithm": settings.agent.algorithm,
+            "library_version": version(_PACKAGES[settings.agent.library]),
+            "torch_version": version("torch"),
+            "seed": settings.training.seed,
+            "timesteps": timesteps,
+            "settings_sha256": fingerprint(settings),
+            "features_sha256": features_sha256,
+        },
+    )
+
+
+def card_of(
+    actor: Actor,
+    panel: MarketPanel,
+    windows: Mapping[WindowName, slice],
+    normalisation: Normalisation,
+    environment: EnvironmentSettings,
+    provenance: Mapping[str, str | int | float | None],
+) -> MlpActorCard:
+    """The card of an actor, whichever stage trained it.
+
+    Parameters
+    ----------
+    windows : mapping of str to slice
+        Rows of the panel, by the window's name.
+    provenance : mapping
+        Where the weights come from.
+    """
     return MlpActorCard(
         architecture=Architecture(hidden_sizes=actor.hidden_sizes, activation=actor.activation, squash=actor.squash),
         observation=ObservationSchema(
@@ -64,21 +104,8 @@ def describe(
             turbulence_threshold=environment.turbulence_threshold,
         ),
         environment=identity_of(environment),
-        windows={
-            "train": _window(panel.dates[split.train]),
-            "validation": _window(panel.dates[split.validation]),
-            "test": _window(panel.dates[split.test]),
-        },
-        provenance={
-            "library": settings.agent.library,
-            "algorithm": settings.agent.algorithm,
-            "library_version": version(_PACKAGES[settings.agent.library]),
-            "torch_version": version("torch"),
-            "seed": settings.training.seed,
-            "timesteps": timesteps,
-            "settings_sha256": fingerprint(settings),
-            "features_sha256": features_sha256,
-        },
+        windows={name: _window(panel.dates[rows]) for name, rows in windows.items()},
+        provenance=dict(provenance),
     )
 
 

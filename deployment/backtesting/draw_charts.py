@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deployment.backtesting.chart_style import blank_figure, rounded
 from MLOps.evaluation.backtest import Trajectory
 from MLOps.evaluation.comparison import CHAMPION, MODEL, RANDOM, Comparison, Scorecard
 from MLOps.evaluation.performance import drawdowns
@@ -44,14 +45,14 @@ _MOST_ANNOTATED_MONTHS = 26
 
 def draw_equity(comparison: Comparison) -> "go.Figure":
     """Growth of 100 for every strategy, over a band that holds nine in ten of the random ones."""
-    figure = _figure(height=440)
+    figure = blank_figure(height=440)
     dates = _days(comparison.paths[MODEL])
     start = comparison.random_wealth[:, :1]
     low, high = np.quantile(100 * comparison.random_wealth / start, [0.05, 0.95], axis=0)
-    figure.add_scatter(x=dates, y=_rounded(high), line={"width": 0}, hoverinfo="skip", showlegend=False)
+    figure.add_scatter(x=dates, y=rounded(high), line={"width": 0}, hoverinfo="skip", showlegend=False)
     figure.add_scatter(
         x=dates,
-        y=_rounded(low),
+        y=rounded(low),
         line={"width": 0},
         fill="tonexty",
         fillcolor="rgba(230,159,0,0.16)",
@@ -65,7 +66,7 @@ def draw_equity(comparison: Comparison) -> "go.Figure":
 
 def draw_drawdowns(comparison: Comparison) -> "go.Figure":
     """Fall from the highest wealth so far, for every strategy but cash."""
-    figure = _figure(height=320, tickformat=".0%")
+    figure = blank_figure(height=320, tickformat=".0%")
     for name, path in _in_drawing_order(comparison):
         if name != "cash":
             _add_line(figure, name, path, -drawdowns(path.wealth), "%{y:.1%}")
@@ -75,7 +76,7 @@ def draw_drawdowns(comparison: Comparison) -> "go.Figure":
 
 def draw_weights(path: Trajectory, tickers: tuple[str, ...]) -> "go.Figure":
     """What a strategy held at each close, as parts of its wealth; small holdings of a wide universe share one band."""
-    figure = _figure(height=370, tickformat=".0%")
+    figure = blank_figure(height=370, tickformat=".0%")
     largest = np.argsort(-path.weights.mean(axis=0), kind="stable")
     named, others = np.sort(largest[: len(_TICKER_COLORS)]), largest[len(_TICKER_COLORS) :]
     bands = [(tickers[n], path.weights[:, n], _TICKER_COLORS[n % len(_TICKER_COLORS)]) for n in named]
@@ -85,7 +86,7 @@ def draw_weights(path: Trajectory, tickers: tuple[str, ...]) -> "go.Figure":
     for label, weights, color in bands:
         figure.add_scatter(
             x=_days(path),
-            y=_rounded(np.clip(weights, 0, 1), 4),
+            y=rounded(np.clip(weights, 0, 1), 4),
             name=label,
             stackgroup="all",
             line={"width": 0.5, "color": "white"},
@@ -103,7 +104,7 @@ def draw_months(comparison: Comparison) -> "go.Figure":
     values = monthly[names].T.to_numpy()
     limit = float(np.abs(values).max()) or 0.01
     has_numbers = len(monthly) <= _MOST_ANNOTATED_MONTHS
-    figure = _figure(height=70 + 36 * len(names), hovermode="closest")
+    figure = blank_figure(height=70 + 36 * len(names), hovermode="closest")
     figure.add_heatmap(
         x=[f"{month:%b %y}" for month in monthly.index],
         y=[LOOKS[name].label for name in names],
@@ -127,7 +128,7 @@ def draw_months(comparison: Comparison) -> "go.Figure":
 def draw_differences(scorecard: Scorecard) -> "go.Figure":
     """Sharpe ratio of the model less that of each other strategy, with its interval."""
     known = [(name, found) for name, found in scorecard.sharpe_differences.items() if found is not None]
-    figure = _figure(height=70 + 40 * len(known), hovermode="closest")
+    figure = blank_figure(height=70 + 40 * len(known), hovermode="closest")
     for name, found in known:
         figure.add_scatter(
             x=[found.difference],
@@ -155,37 +156,10 @@ def draw_differences(scorecard: Scorecard) -> "go.Figure":
 
 def draw_costs(comparison: Comparison) -> "go.Figure":
     """Transaction costs so far, as a fraction of the starting cash."""
-    figure = _figure(height=300, tickformat=".2%")
+    figure = blank_figure(height=300, tickformat=".2%")
     for name, path in _in_drawing_order(comparison):
         if name != "cash":
             _add_line(figure, name, path, np.cumsum(path.costs) / path.wealth[0], "%{y:.2%}", digits=6)
-    return figure
-
-
-def _figure(height: int, tickformat: str | None = None, hovermode: str = "x unified") -> "go.Figure":
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    figure.update_layout(
-        template="plotly_white",
-        height=height,
-        margin={"l": 8, "r": 8, "t": 12, "b": 8},
-        font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": "#1F2933"},
-        legend={
-            "orientation": "h",
-            "y": -0.12,
-            "yanchor": "top",
-            "x": 0,
-            "traceorder": "normal",
-            "entrywidth": 98,  # pixels: two columns on a phone
-            "font": {"size": 11},
-        },
-        hovermode=hovermode,
-        dragmode=False,  # a finger on a chart scrolls the page; the page turns zoom on where there is a mouse
-        hoverlabel={"namelength": -1},
-    )
-    figure.update_xaxes(automargin=True, gridcolor="#EDF0F3")
-    figure.update_yaxes(tickformat=tickformat, automargin=True, gridcolor="#E4E8EC")
     return figure
 
 
@@ -200,7 +174,7 @@ def _add_line(
     look = LOOKS[name]
     figure.add_scatter(
         x=_days(path),
-        y=_rounded(values, digits),
+        y=rounded(values, digits),
         name=look.label,
         line={"color": look.color, "width": look.width, "dash": look.dash},
         mode="lines",
@@ -211,8 +185,3 @@ def _add_line(
 
 def _days(path: Trajectory) -> list[str]:
     return [str(day) for day in path.dates]
-
-
-def _rounded(values: FloatArray, digits: int = 3) -> list[float]:
-    """As many digits as a screen can show; the page stays small."""
-    return [float(value) for value in np.round(values, digits)]

@@ -1,0 +1,165 @@
+"""Stage run_sentiment_ablation: the same agent with and without the news, over several seeds.
+
+Makes reports/ablations/<last session>-<key>/ with ablation.json and report.html: the difference by seed, its
+interval, and the smallest difference that would have shown. A killed run goes on after the last whole agent.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployment.backtesting.keep_agent_runs import AgentRunStore
+from deployment.backtesting.render_ablation import AblationFacts, render_ablation
+from experiment_tracking.runner import run_stage
+from MLOps.artifacts import Made, Output, check_unaltered, make_once, read_result, sha256_of, write_text
+from MLOps.evaluation.sentiment_ablation import (
+    AblationFigures,
+    AgentRun,
+    cut_windows,
+    news_columns,
+    news_window,
+    summarise,
+)
+from MLOps.market.data_warnings import data_warnings
+from MLOps.market.panel import read_panel
+from MLOps.settings.sentiment_ablation import SentimentAblationSettings
+from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
+
+if TYPE_CHECKING:
+    from MLOps.training.news_ablation import NewsAblation
+
+_LOG = logging.getLogger(__name__)
+_FEATURES, _CHECKPOINTS = "processed_data_with_features.parquet", ".checkpoints"
+
+
+def run_sentiment_ablation(settings: SentimentAblationSettings, tracker: Tracker) -> StageResult:
+    """Train every pair of agents, let them trade the test window, and report on the difference.
+
+    Raises
+    ------
+    DataError
+        If the features are missing or malformed or were altered after they were made, or a window reaches beyond
+        the news.
+    ModelError
+        If a training diverges.
+    """
+    from MLOps.training.news_ablation import NewsAblation
+
+    features = (settings.paths.workspace / (settings.features_path or settings.paths.processed / _FEATURES)).resolve()
+    check_unaltered(features.parent)
+    panel = read_panel(features, settings.environment.feature_names, settings.environment.universe)
+    train, test = cut_windows(panel, settings.train, settings.test)
+    ablation = NewsAblation(panel, train, test, settings.environment, settings.agent, settings.training, settings.terms)
+    facts = _facts(features, panel.tickers, settings)
+
+    def store(key: str) -> AgentRunStore:
+        return AgentRunStore(settings.paths.models / _CHECKPOINTS / key)
+
+    def make(folder: Path, key: str) -> Made:
+        runs = _run_agents(ablation, store(key), tracker, settings.show_progress)
+        windows = news_window(panel, train), news_window(panel, test)
+        figures = summarise(runs, *windows, settings.terms, settings.power_fraction)
+        write_text(folder / "ablation.json", figures.model_dump_json(indent=2) + "\n")
+        write_text(folder / "report.html", render_ablation(figures, facts))
+        return Made(
+            files={"ablation": "ablation.json", "report": "report.html"},
+            metrics=_metrics(figures),
+            details=_details(figures, facts),
+        )
+
+    output = Output(
+        stage=STAGE.name,
+        root=settings.paths.reports / "ablations",
+        settings=settings,
+        inputs={"features": features},
+        label=str(panel.dates[test.stop - 1]),
+        extra=facts.identity(),
+        packages=("arch", "elegantrl", "gymnasium", "numba", "numpy", "plotly", "stable-baselines3", "torch"),
+    )
+    result = make_once(output, make, tracker)
+    store(result.key).remove()
+    _LOG.info("the report lies at %s", result.artifacts["report"].path)
+    return result
+
+
+def _run_agents(ablation: "NewsAblation", store: AgentRunStore, tracker: Tracker, show_bar: bool) -> list[AgentRun]:
+    """Every agent, seed by seed; those that an earlier try has kept are not trained again."""
+    seeds = ablation.training.seeds
+    runs = []
+    for position, seed in enumerate(seeds):
+        _LOG.info("seed %d, pair %d of %d", seed, position + 1, len(seeds))
+        for sees_news in (True, False):
+            run = store.load(seed, sees_news)
+            if run is None:
+                run = ablation.run(seed, sees_news, show_bar)
+                store.save(run)
+            runs.append(run)
+        with_news, without = (run.performance.total_return for run in runs[-2:])
+        tracker.metrics({"total_return_difference": with_news - without}, step=position)
+    return runs
+
+
+def _facts(features: Path, tickers: tuple[str, ...], settings: SentimentAblationSettings) -> AblationFacts:
+    """What the report says of data and agent; the features' own result tells where the data came from."""
+    made = read_result(features.parent)
+    details = made.details if made else {}
+    sources = {
+        "Data": details.get("origin"),
+        "Licence": details.get("licence"),
+        "Features": f"sha256 {sha256_of(features)}",
+    }
+    return AblationFacts(
+        agent=f"{settings.agent.library}/{settings.agent.algorithm}",
+        timesteps=settings.training.total_timesteps,
+        news_columns=news_columns(settings.environment),
+        tickers=tickers,
+        warnings=data_warnings(details),
+        sources={caption: str(text) for caption, text in sources.items() if text},
+    )
+
+
+def _metrics(figures: AblationFigures) -> dict[str, float]:
+    """Ends and power of every interval, as ``<figure>_difference<_lower|_upper|_detectable>``, and the news."""
+    told: dict[str, float] = {
+        "train_news_fraction": figures.train.news_fraction,
+        "test_news_fraction": figures.test.news_fraction,
+    }
+    effects = {"annual_return": figures.effects.annual_return, "sharpe": figures.effects.sharpe}
+    for name, effect in effects.items():
+        if effect is not None:
+            told[f"{name}_difference"] = effect.mean
+            told[f"{name}_difference_lower"] = effect.lower
+            told[f"{name}_difference_upper"] = effect.upper
+            told[f"{name}_difference_detectable"] = effect.detectable
+    return told
+
+
+def _details(figures: AblationFigures, facts: AblationFacts) -> dict[str, Scalar]:
+    return {
+        "agent": facts.agent,
+        "seeds": figures.effects.seeds,
+        "train": f"{figures.train.first} to {figures.train.last}",
+        "test": f"{figures.test.first} to {figures.test.last}",
+        "finding": figures.finding,
+        "tickers": ",".join(facts.tickers),
+        "data_warnings": " | ".join(facts.warnings),
+    }
+
+
+STAGE = Stage(
+    name="run_sentiment_ablation",
+    settings_type=SentimentAblationSettings,
+    run=run_sentiment_ablation,
+    flags=(ValueFlag("features_path", "features_path", f"features file (default: data/processed/{_FEATURES})"),),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage from its command line."""
+    return run_stage(STAGE, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
