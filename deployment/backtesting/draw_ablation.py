@@ -70,7 +70,7 @@ def draw_seeds(figures: AblationFigures, figure_name: Literal["annual_return", "
         hovertemplate=hover,
     )
     figure.add_vline(x=0, line={"color": "#222222", "width": 1.2})
-    figure.update_xaxes(zeroline=False, tickformat=tickformat)
+    figure.update_xaxes(zeroline=False, type="linear", tickformat=tickformat)
     figure.update_yaxes(autorange="reversed", tickformat=None)
     return figure
 
