@@ -49,9 +49,9 @@ class BaselineSettings(Settings):
 
 
 class BootstrapSettings(Settings):
-    """Resampling for the confidence interval of a Sharpe difference."""
+    """Resampling for the confidence interval of a difference."""
 
-    resamples: int = Field(ge=100, le=100_000, description="Number of resampled histories.")
+    resamples: int = Field(ge=100, le=100_000, description="Number of resamples.")
     confidence_fraction: float = Field(gt=0.5, lt=1, description="Coverage of the two-sided interval.")
     seed: int = Field(ge=0, le=2**32 - 1, description="Seed of the resampling.")
 
