@@ -1,10 +1,9 @@
 """The card of a sentiment model: ``model.json``, and what it promises of ``adapter.safetensors``."""
 
+import hashlib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from MLOps.inference.model_files import ADAPTER_FILE as ADAPTER_FILE
 
 
 class _Card(BaseModel):
@@ -52,6 +51,11 @@ class VaderCard(_Card):
     format: Literal[1] = 1
     kind: Literal["vader"] = "vader"
     version: str = Field(description="Of the package vaderSentiment.")
+
+
+def group_digest(group: str) -> str:
+    """How a card's `training_groups` name an article, which its readers need not know."""
+    return hashlib.sha256(group.encode()).hexdigest()[:16]
 
 
 SentimentCard = Annotated[LoraClassifierCard | VaderCard, Field(discriminator="kind")]
