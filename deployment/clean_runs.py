@@ -103,7 +103,7 @@ def plan_cleaning(
     outputs = [output for root in _roots(settings) for output in _outputs(root)]
     kept = _with_sources([o for o in outputs if o.is_published or o.model_digest in needed], outputs)
     gone = [o for o in _beyond(outputs, settings.keep_count, before) if o.folder not in {k.folder for k in kept}]
-    gone_digests = {o.model_digest for o in gone if o.folder.parent == settings.paths.models and o.model_digest}
+    gone_digests = {o.model_digest for o in gone if settings.paths.models in o.folder.parents and o.model_digest}
     gone_versions = tuple(v for v in versions if v.digest in gone_digests - needed)
     runs: list[Run] = []
     if client is not None:
@@ -129,8 +129,9 @@ def _needed(registry: ModelRegistry, versions: Collection[ModelVersion]) -> set[
 
 def _roots(settings: CleaningSettings) -> list[Path]:
     paths = settings.paths
-    reports = sorted(path for path in paths.reports.glob("*") if path.is_dir())
-    return [root for root in (paths.processed, paths.models, *reports) if root.is_dir()]
+    models = sorted(path for path in paths.models.glob("[!.]*") if not (path / RESULT_FILE).exists())
+    reports = sorted(paths.reports.glob("*"))
+    return [root for root in (paths.processed, paths.models, *models, *reports) if root.is_dir()]
 
 
 def _outputs(root: Path) -> Iterator[StageOutput]:

@@ -19,7 +19,7 @@ from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.stage import MemoryTracker, StageResult
 from model_registry.champion import ensure_champion
-from model_registry.family import STOCK_TRADING
+from model_registry.family import SENTIMENT, STOCK_TRADING, ModelFamily
 from model_registry.open_registry import open_registry
 from model_registry.registry import ModelRegistry, ModelVersion
 from model_registry.verdict import GateResult, Verdict
@@ -75,17 +75,19 @@ class History:
         self.client.set_terminated(run.info.run_id)
         return result
 
-    def train(self, day: int, features: StageResult, days_old: int) -> ModelVersion:
+    def train(
+        self, day: int, features: StageResult, days_old: int, name: str = NAME, root: str = "models"
+    ) -> ModelVersion:
         """A registered model, its digest told by its output, its files with its run."""
         folder = self.workspace / "trained" / str(day)
         write_model(folder, EqualWeightCard())
         card = folder / "model.json"
         card.write_text(card.read_text() + " " * day)  # another model, by its digest
         source = {"features": features.artifacts["made"].path}
-        key = self.make("models", day, source, model_digest(folder), days_old).key
+        key = self.make(root, day, source, model_digest(folder), days_old).key
         run = mlflow_utils.find_run(self.client, mlflow_utils.experiment_id(self.client, self.settings), key)
         assert run is not None
-        return self.registry.register(folder, NAME, {}, run.info.run_id)
+        return self.registry.register(folder, name, {}, run.info.run_id)
 
     def runs(self) -> set[str]:
         experiment = mlflow_utils.experiment_id(self.client, self.settings)
@@ -106,12 +108,11 @@ def filesystem_history(tracked_workspace: Path) -> History:
     return History(tracked_workspace, "filesystem")
 
 
-def pass_gates(history: History, version: ModelVersion) -> None:
-    gates = tuple(
-        GateResult(gate=name, figure=1.0, threshold=1.0, passed=True, reason="r") for name in STOCK_TRADING.gates
-    )
+def pass_gates(history: History, version: ModelVersion, family: ModelFamily = STOCK_TRADING) -> None:
+    gates = tuple(GateResult(gate=name, figure=1.0, threshold=1.0, passed=True, reason="r") for name in family.gates)
     verdict = Verdict(
         key="k",
+        family=family.name,
         basis="gates",
         as_of=None,
         model_digest=version.digest,
@@ -160,6 +161,39 @@ def test_champions_and_what_they_were_made_from_stay(history: History) -> None:
     }
     for version in history.registry.versions(NAME):
         history.registry.fetch(version)
+
+
+@pytest.mark.parametrize("root", ["models", "models/sentiment"])
+def test_champions_of_other_names_and_families_stay(history: History, root: str) -> None:
+    """The settings name stock_trading; models under another name are looked at all the same."""
+    features = [history.make("data/processed", day, days_old=200 - day) for day in range(1, 6)]
+    models = [history.train(day, features[day - 1], 200 - day, "sentiment", root) for day in range(1, 6)]
+    pass_gates(history, models[0], SENTIMENT)  # a former champion
+    pass_gates(history, models[1], SENTIMENT)
+    history.registry.set_alias("sentiment", SENTIMENT.champion_alias, models[1].version)
+    history.registry.set_alias("sentiment", "challenger", models[3].version)
+    cleaning = clean_runs(history.settings, NOW)
+    assert history.outputs(root) == ["day1", "day2", "day4", "day5"]
+    assert history.outputs("data/processed") == ["day1", "day2", "day4", "day5"]
+    assert cleaning.versions == (models[2],)
+    assert {f"{root} day {day}" for day in (1, 2, 4, 5)} <= history.runs()
+    for version in (models[0], models[1], models[3], models[4]):
+        history.registry.fetch(version)
+
+
+def test_models_that_others_registered_in_the_same_store_stay(tracked_workspace: Path) -> None:
+    history = History(tracked_workspace, "mlflow")
+    for day in (1, 2):
+        history.make("models", day, days_old=200 - day)  # outputs that tell of no model
+    made = history.make("reports/backtests", 1, days_old=1)
+    run = mlflow_utils.find_run(history.client, mlflow_utils.experiment_id(history.client, history.settings), made.key)
+    assert run is not None
+    history.client.create_registered_model("of no plain name")
+    history.client.create_registered_model("theirs")
+    history.client.create_model_version("theirs", str(run.info.artifact_uri), run.info.run_id)
+    assert clean_runs(history.settings, NOW).versions == ()
+    assert [str(version.version) for version in mlflow_utils.search_versions(history.client, "theirs")] == ["1"]
+    assert history.registry.names() == ("theirs",)
 
 
 def test_champion_whose_output_was_deleted_by_hand_keeps_its_run(tracked_workspace: Path) -> None:
