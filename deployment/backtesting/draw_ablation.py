@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, which colour-blind readers can tell apart
 _COLORS = {True: "#0072B2", False: "#D55E00"}
 _LABELS = {True: "With news", False: "Without news"}
-_FORMATS = {"annual_return": "+.1%", "sharpe": "+.2f"}
+_FORMATS = {"annual_return": ".1%", "sharpe": ".2f"}
 _MEAN = "Mean"
 
 
