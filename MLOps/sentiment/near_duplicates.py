@@ -80,13 +80,18 @@ def _form(text: str) -> str:
 
 def _shingles(forms: npt.NDArray[np.object_], length: int) -> sparse.csr_array:
     """(F, S) ones where a form holds a shingle, the columns from the rarest shingle to the commonest."""
-    padded = [f" {form} ".ljust(length) for form in forms]
-    counter = CountVectorizer(analyzer="char", ngram_range=(length, length), binary=True, lowercase=False)
-    matrix = sparse.csr_array(counter.fit_transform(padded), dtype=np.int32)
+    counter = CountVectorizer(analyzer=lambda form: _runs(form, length), binary=True)
+    matrix = sparse.csr_array(counter.fit_transform(forms), dtype=np.int32)
     rarest_first = np.argsort(np.bincount(matrix.indices, minlength=matrix.shape[1]), kind="stable")
     ordered = sparse.csr_array(matrix[:, rarest_first])
     ordered.sort_indices()
     return ordered
+
+
+def _runs(form: str, length: int) -> set[str]:
+    """Every run of characters; of a shorter form itself, filled up."""
+    padded = f" {form} ".ljust(length)
+    return {padded[start : start + length] for start in range(len(padded) - length + 1)}
 
 
 def _candidates(shingles: sparse.csr_array, min_jaccard: float) -> Iterator[IntArray]:
