@@ -35,9 +35,7 @@ class Verdict(BaseModel):
         default=STOCK_TRADING.name, description="Family of models it speaks for; the first verdicts knew only this one."
     )
     basis: Literal["seeding", "gates"] = Field(description="Whether the gates of a promotion or the seeding made it.")
-    as_of: date | None = Field(
-        description="Last session that was looked at; empty where there is none: for a seeding, for sentences."
-    )
+    as_of: date | None = Field(description="Last date that was looked at; empty for a seeding and undated sentences.")
     model_digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the judged model.")
     champion_digest: str | None = Field(description="Digest of the champion it was compared to; empty for a seeding.")
     outcome: Outcome = Field(description="What follows from the gates.")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from deployment.promotion.gate_result import at_most, gate_result
 from deployment.promotion.read_backtest import Backtest
 from MLOps.errors import DataError, ModelError
 from MLOps.evaluation.performance import annual_return
@@ -56,34 +57,34 @@ def model_loads(folder: Path, digest: str) -> tuple[GateResult, Policy | None]:
     try:
         policy = load_policy(folder, digest)
     except ModelError as error:
-        return _result(gate, None, threshold, False, f"the model does not load: {error}"), None
-    return _result(gate, policy.kind, threshold, True, "the model loads"), policy
+        return gate_result(gate, None, threshold, False, f"the model does not load: {error}"), None
+    return gate_result(gate, policy.kind, threshold, True, "the model loads"), policy
 
 
 def observation_schema(policy: Policy | None, features_path: Path) -> tuple[GateResult, MarketPanel | None]:
     """Gate: the features hold the tickers and indicators that the model was trained on."""
     gate, threshold = "observation_schema", "the features' tickers and indicators"
     if policy is None:
-        return _result(gate, None, threshold, False, "no schema without a model"), None
+        return gate_result(gate, None, threshold, False, "no schema without a model"), None
     try:
         panel = read_panel(features_path, policy.indicators)
         policy.check(panel)
     except (DataError, ModelError) as error:
-        return _result(gate, None, threshold, False, f"the observation schema does not match: {error}"), None
+        return gate_result(gate, None, threshold, False, f"the observation schema does not match: {error}"), None
     figure = f"{len(panel.tickers)} tickers, {len(policy.indicators)} indicators"
-    return _result(gate, figure, threshold, True, "the observation schema matches"), panel
+    return gate_result(gate, figure, threshold, True, "the observation schema matches"), panel
 
 
 def forward_pass(policy: Policy | None, panel: MarketPanel | None, backtest: Backtest, cash: float) -> GateResult:
     """Gate: on every session of the backtest, an account of cash alone gets finite orders."""
     gate, threshold = "finite_forward_pass", 1.0
     if policy is None or panel is None:
-        return _result(gate, None, threshold, False, "no forward pass without a model that fits the features")
+        return gate_result(gate, None, threshold, False, "no forward pass without a model that fits the features")
     rows = panel.rows_between(backtest.first, backtest.last)
     nothing = np.zeros(len(panel.tickers))
     orders = np.stack([policy.orders(panel, t, cash, nothing) for t in range(rows.start, rows.stop)])
     share = float(np.isfinite(orders).all(axis=1).mean())
-    return _result(gate, share, threshold, share == threshold, f"orders are finite on {share:.1%} of the sessions")
+    return gate_result(gate, share, threshold, share == threshold, f"orders are finite on {share:.1%} of the sessions")
 
 
 def evaluation_terms(backtest: Backtest, demanded: EvaluationTerms) -> GateResult:
@@ -95,7 +96,7 @@ def evaluation_terms(backtest: Backtest, demanded: EvaluationTerms) -> GateResul
         if figures[name] != thresholds[name]
     ]
     told = f"the backtest had {', '.join(others)}" if others else "the backtest had the terms that count"
-    return _result("evaluation_terms", _listed(figures), _listed(thresholds), not others, told)
+    return gate_result("evaluation_terms", _listed(figures), _listed(thresholds), not others, told)
 
 
 def whole_window(backtest: Backtest, dates: npt.NDArray[np.datetime64], sessions: int) -> GateResult:
@@ -105,7 +106,7 @@ def whole_window(backtest: Backtest, dates: npt.NDArray[np.datetime64], sessions
     wanted = f"{window[0]} to {window[-1]}, {sessions} sessions"
     passed = found == wanted
     told = f"the backtest traded {found}" + ("" if passed else f", not {wanted}")
-    return _result("test_window", found, wanted, passed, told)
+    return gate_result("test_window", found, wanted, passed, told)
 
 
 def return_difference(backtest: Backtest, terms: EvaluationTerms, least: float) -> GateResult:
@@ -118,15 +119,7 @@ def return_difference(backtest: Backtest, terms: EvaluationTerms, least: float) 
     told = (
         f"yearly return {model:+.2%} {'reaches' if passed else 'is below'} the champion's {champion:+.2%} {least:+.2%}"
     )
-    return _result("annual_return_difference", model - champion, least, passed, told)
-
-
-def at_most(gate: str, figure: float | None, limit: float) -> GateResult:
-    """Gate: a figure of the backtest lies at or below its limit."""
-    if figure is None:
-        return _result(gate, None, limit, False, f"{gate} is undefined")
-    passed = figure <= limit
-    return _result(gate, figure, limit, passed, f"{gate} {figure:.4g} is {'within' if passed else 'above'} {limit:g}")
+    return gate_result("annual_return_difference", model - champion, least, passed, told)
 
 
 def sharpe_bound(backtest: Backtest, terms: EvaluationTerms, margin: float) -> GateResult:
@@ -136,14 +129,14 @@ def sharpe_bound(backtest: Backtest, terms: EvaluationTerms, margin: float) -> G
         backtest.model_returns, backtest.champion_returns, terms.sessions_per_year, terms.bootstrap
     )
     if found is None:
-        return _result(gate, None, threshold, False, "the Sharpe difference to the champion is undefined")
+        return gate_result(gate, None, threshold, False, "the Sharpe difference to the champion is undefined")
     passed = found.lower > threshold
     told = (
         f"Sharpe difference to the champion {found.difference:+.2f}, "
         f"{found.confidence_fraction:.0%} interval {found.lower:+.2f} to {found.upper:+.2f}: "
         f"its lower end is {'above' if passed else 'not above'} {threshold:+.2f}"
     )
-    return _result(gate, found.lower, threshold, passed, told)
+    return gate_result(gate, found.lower, threshold, passed, told)
 
 
 def _terms(terms: EvaluationTerms) -> dict[str, float]:
@@ -156,9 +149,3 @@ def _listed(values: dict[str, float]) -> str:
 
 def _typeset(value: float) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}"
-
-
-def _result(gate: str, figure: float | str | None, threshold: float | str, passed: bool, reason: str) -> GateResult:
-    if isinstance(figure, float) and not np.isfinite(figure):
-        figure, passed = None, False
-    return GateResult(gate=gate, figure=figure, threshold=threshold, passed=passed, reason=reason)

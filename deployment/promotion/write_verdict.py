@@ -17,7 +17,9 @@ def headline(verdict: Verdict, model: ModelVersion) -> str:
 def verdict_text(verdict: Verdict, model: ModelVersion, champion: str) -> str:
     """The verdict in Markdown: headline, what was compared, a row for every gate."""
     lines = [f"# Promotion: {verdict.outcome.replace('_', ' ')}", "", f"{headline(verdict, model)}.", ""]
-    lines += [f"- model: {model}", f"- champion it was compared to: {champion}", f"- last session: {verdict.as_of}"]
+    lines += [f"- model: {model}", f"- champion it was compared to: {champion}"]
+    if verdict.as_of is not None:
+        lines.append(f"- last date looked at: {verdict.as_of}")
     if verdict.gates:
         lines += ["", "| gate | figure | threshold | passed | |", "|---|---|---|---|---|"]
         lines += [_row(result) for result in verdict.gates]
