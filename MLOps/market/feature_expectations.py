@@ -12,9 +12,12 @@ _LIMITS: dict[str, tuple[float, float, str]] = {
     "dx_30": (0, 100, "a percentage"),
     "turbulence": (0, sys.float_info.max, "not negative"),
     "sentiment": (-1, 1, "between -1 and 1"),
+    "ticker_sentiment": (-1, 1, "between -1 and 1"),
+    "news_count": (0, sys.float_info.max, "not negative"),
 }
 _ORDERED = (("high", "low"), ("high", "open"), ("high", "close"), ("open", "low"), ("close", "low"))
 _PRICES = ("open", "high", "low", "close", "vix")
+_UNBOUNDED = ("date", "tic", "has_news", "ticker_has_news")
 
 
 def feature_expectations(table: FeatureTable) -> list[Expectation]:
@@ -35,7 +38,7 @@ def feature_expectations(table: FeatureTable) -> list[Expectation]:
             suite.append(_between(name, 0, sys.float_info.max, "a positive price", strict_min=True))
         elif name in _LIMITS:
             suite.append(_between(name, *_LIMITS[name]))
-        elif name not in ("date", "tic", "has_news"):
+        elif name not in _UNBOUNDED:
             suite.append(_between(name, -sys.float_info.max, sys.float_info.max, "finite"))
     suite += [_not_below(a, b) for a, b in (*_ORDERED, ("boll_ub", "boll_lb")) if a in columns and b in columns]
     return suite

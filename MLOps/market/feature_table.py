@@ -13,7 +13,7 @@ from MLOps.market.alignment import AlignedBars, align
 from MLOps.market.bars import select_tickers
 from MLOps.market.indicators import INDICATORS, PriceArrays, compute_indicators
 from MLOps.market.news import known_at
-from MLOps.market.news_join import SessionNews, join_news
+from MLOps.market.news_join import NewsScores, join_news
 from MLOps.market.turbulence import turbulence, warm_up_rows
 from MLOps.settings.features import FeatureSettings
 
@@ -29,8 +29,8 @@ class FeatureTable:
     ----------
     frame : DataFrame
         Columns date, tic, open, high, low, close, volume, day, the indicators, turbulence, vix,
-        sentiment, has_news; without those that the bars do not allow. Sorted by (date, tic), every
-        date with every ticker, no NaN.
+        sentiment, has_news, news_count, ticker_sentiment, ticker_has_news; without those that the
+        bars do not allow. Sorted by (date, tic), every date with every ticker, no NaN.
     indicators : tuple of str
         Those that were computed.
     dropped_indicators : tuple of str
@@ -59,7 +59,8 @@ def build_table(bars: pd.DataFrame, news: pd.DataFrame | None, settings: Feature
     bars : DataFrame
         Of the bars contract (MLOps/market/bars.py).
     news : DataFrame, optional
-        Columns published_at, is_date_only; a column score, -1 to 1, where articles were scored.
+        Columns published_at, is_date_only; of scored news ticker and score too, as
+        `MLOps.market.scored_news.with_scores` gives them.
     settings : FeatureSettings
 
     Raises
@@ -81,9 +82,7 @@ def build_table(bars: pd.DataFrame, news: pd.DataFrame | None, settings: Feature
     columns["turbulence"] = _for_all(turbulence(aligned.close, settings.turbulence_window_sessions), aligned)
     if not vix.empty:
         columns["vix"] = _for_all(vix_known(vix, aligned.sessions, settings.fill_limit_sessions, warm_up), aligned)
-    said = _session_news(news, aligned, settings.exchange_timezone)
-    columns["sentiment"] = _for_all(said.sentiment, aligned)
-    columns["has_news"] = _for_all(said.has_news, aligned)
+    columns |= _news_columns(news, aligned, settings)
     return FeatureTable(
         frame=_long_frame(aligned, columns, warm_up),
         indicators=usable,
@@ -152,13 +151,30 @@ def _price_columns(aligned: AlignedBars) -> dict[str, Any]:
     return {name: getattr(aligned, name) for name in names} | {"day": _for_all(weekday, aligned)}
 
 
-def _session_news(news: pd.DataFrame | None, aligned: AlignedBars, timezone: str) -> SessionNews:
+def _news_columns(news: pd.DataFrame | None, aligned: AlignedBars, settings: FeatureSettings) -> dict[str, Any]:
+    """What the news said before each close: sentiment and news of the market, and of each ticker by itself."""
+    priors = [settings.sentiment.prior_articles] + [settings.sentiment.ticker_prior_articles] * len(aligned.tickers)
+    scores = _news_scores(news, aligned.tickers, settings.exchange_timezone)
+    said = join_news(aligned.closed_at, scores, settings.sentiment.half_life_hours, np.array(priors))
+    return {
+        "sentiment": _for_all(said.sentiment[:, 0], aligned),
+        "has_news": _for_all(said.articles[:, 0] > 0, aligned),
+        "news_count": _for_all(said.articles[:, 0], aligned),
+        "ticker_sentiment": said.sentiment[:, 1:],
+        "ticker_has_news": said.articles[:, 1:] > 0,
+    }
+
+
+def _news_scores(news: pd.DataFrame | None, tickers: tuple[str, ...], timezone: str) -> NewsScores:
+    """The scores of all articles, and of those that name one of `tickers`; what names another company is left out."""
     if news is None or news.empty:
-        count = len(aligned.sessions)
-        return SessionNews(np.zeros(count), np.zeros(count, dtype=np.bool_))
-    scores = news["score"].to_numpy(dtype=np.float64) if "score" in news else np.full(len(news), np.nan)
+        return NewsScores(np.array([], dtype="datetime64[us]"), np.array([], dtype=np.int64), np.array([]))
+    if "score" not in news:
+        news = news.assign(ticker="", score=np.nan)
+    topic = pd.Index(["", *tickers]).get_indexer(pd.Index(news["ticker"])).astype(np.int64)
+    news, topic = news[topic >= 0], topic[topic >= 0]
     known = known_at(news, timezone).dt.tz_localize(None).to_numpy()
-    return join_news(aligned.closed_at, known, scores)
+    return NewsScores(known, topic, news["score"].to_numpy(dtype=np.float64))
 
 
 def _for_all(values: npt.NDArray[Any], aligned: AlignedBars) -> npt.NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -96,5 +97,9 @@ def known_at(news: pd.DataFrame, timezone: str) -> pd.Series:
         IANA name, as in ``America/New_York``.
     """
     published = news["published_at"].astype("datetime64[us, UTC]")
-    day_after = published.dt.tz_localize(None).dt.normalize() + pd.Timedelta(days=1)
-    return published.mask(news["is_date_only"], day_after.dt.tz_localize(timezone).dt.tz_convert("UTC"))
+    # in microseconds, which reach beyond the year 2262, where pandas' own nanoseconds end
+    day_after = published.dt.tz_localize(None).dt.normalize() + pd.Timedelta(days=1).as_unit("us")
+    # where the clocks change at midnight, it comes an hour later, or twice: then the second one counts
+    is_summer_time = np.zeros(len(news), dtype=np.bool_)
+    midnight = day_after.dt.tz_localize(timezone, ambiguous=is_summer_time, nonexistent="shift_forward")
+    return published.mask(news["is_date_only"], midnight.dt.tz_convert("UTC"))

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from MLOps.settings.stage_settings import Settings
 
-SENTIMENT_COLUMNS = ("sentiment", "has_news")
+SENTIMENT_COLUMNS = ("sentiment", "has_news", "ticker_sentiment", "ticker_has_news")
 _BPS_A_UNIT = 10_000
 
 CostFraction = Annotated[float, Field(ge=0, lt=1)]
@@ -66,7 +66,7 @@ class EnvironmentSettings(Settings):
         gt=0, description="At or above this turbulence everything is sold and nothing bought; empty means never."
     )
     indicators: tuple[str, ...] = Field(description="Feature columns that the agent sees, in this order.")
-    use_sentiment: bool = Field(description="Show the agent the columns sentiment and has_news too.")
+    use_sentiment: bool = Field(description="Show the agent what the news say of the market and of each ticker too.")
     observation_limit: float = Field(
         ge=1, le=1000, description="Bound of the normalised observations, in standard deviations."
     )

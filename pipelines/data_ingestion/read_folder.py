@@ -1,7 +1,7 @@
 """The source `folder`: the user's own CSV, Parquet or JSONL files."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ def _news_of(path: Path) -> pd.DataFrame:
     if "published_at" not in frame.columns:
         raise DataError(f"{path}: no column published_at", ", ".join(map(str, frame.columns)), _MEND)
     text = frame["published_at"].astype(str)
-    published = _parsed(frame, "published_at", lambda values: pd.to_datetime(values, utc=True, format="ISO8601"), path)
+    published = _parsed(frame, "published_at", _instants, path)
     frame = frame.assign(published_at=published)
     numbers = pd.Series(range(len(frame)), index=frame.index).astype(str)
     defaults: dict[str, Any] = {"title": "", "text": "", "source": path.name, "article_id": numbers}
@@ -133,3 +133,12 @@ def _news_of(path: Path) -> pd.DataFrame:
     for name in defaults.keys() - set(frame.columns):
         frame[name] = defaults[name]
     return frame
+
+
+def _instants(texts: "pd.Series[str]") -> pd.Series:
+    """UTC instants of times in ISO 8601; those beyond the year 2262, where pandas ends, by Python's own calendar."""
+    instants = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce").astype("datetime64[us, UTC]")
+    for row in texts.index[instants.isna() & texts.notna()]:
+        told = datetime.fromisoformat(str(texts[row]))
+        instants[row] = pd.Timestamp(told if told.tzinfo else told.replace(tzinfo=UTC))
+    return instants

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
-from MLOps.artifacts import Made, Output, read_result
+from MLOps.artifacts import Made, Output, read_result, sha256_of
 from MLOps.errors import DataError
+from MLOps.market.data_warnings import BETWEEN_WARNINGS
 from MLOps.settings.features import FeatureSettings
 from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
 from MLOps.versioned_output import make_versioned
@@ -27,6 +28,7 @@ _LOG = logging.getLogger(__name__)
 _NAME = "processed_data_with_features"
 _FORMATS = {"parquet": ("parquet",), "csv": ("csv",), "both": ("parquet", "csv")}
 _ORIGIN = ("source", "licence", "origin", "warnings", "as_of", "is_replay")
+_SCORER = ("model_kind", "model_version")
 
 
 def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
@@ -35,16 +37,14 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
     Raises
     ------
     DataError
-        If bars or news are missing or malformed, the window holds too few sessions, or the features
-        break an expectation.
+        If bars, news or scores are missing or malformed, the scores are not those of the news, the
+        window holds too few sessions, or the features break an expectation.
     SourceUnavailableError
         If the DVC remote cannot be reached.
     """
-    inputs = {"bars": (settings.paths.workspace / settings.bars_path).resolve()}
-    if settings.news_path is not None:
-        inputs["news"] = (settings.paths.workspace / settings.news_path).resolve()
-    bars, news = _read(inputs)
-    origin = _origin(inputs["bars"])
+    inputs = _inputs(settings)
+    bars, news, scored_by = _read(inputs)
+    origin = _origin(inputs) | scored_by
     files = tuple(f"{_NAME}.{suffix}" for suffix in _FORMATS[settings.output_format])
 
     def make(folder: Path, _key: str) -> Made:
@@ -61,6 +61,7 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
         root=settings.paths.processed,
         settings=settings,
         inputs=inputs,
+        version=2,
         label=_last_session(bars, settings.last_session).isoformat(),
         extra={name: str(fact) for name, fact in origin.items()},
         publish=files,
@@ -68,12 +69,26 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
     return make_versioned(output, make, tracker, settings.versioning)
 
 
-def _read(inputs: dict[str, Path]) -> tuple["pd.DataFrame", "pd.DataFrame | None"]:
+def _inputs(settings: FeatureSettings) -> dict[str, Path]:
+    """The files to read, with links resolved, so that one version of each is read throughout."""
+    paths = {"bars": settings.bars_path, "news": settings.news_path, "scores": settings.scores_path}
+    return {name: (settings.paths.workspace / path).resolve() for name, path in paths.items() if path is not None}
+
+
+def _read(inputs: dict[str, Path]) -> tuple["pd.DataFrame", "pd.DataFrame | None", dict[str, Scalar]]:
+    """The bars, the news with their scores, and the digest of the model that scored them."""
     from MLOps.market.bars import read_bars
     from MLOps.market.news import read_news
+    from MLOps.market.news_scores import read_scores
+    from MLOps.market.scored_news import with_scores
 
     bars = read_bars(inputs["bars"])
-    return bars, read_news(inputs["news"]) if "news" in inputs else None
+    news = read_news(inputs["news"]) if "news" in inputs else None
+    if news is None or "scores" not in inputs:
+        return bars, news, {}
+    scores = read_scores(inputs["scores"])
+    scored = with_scores(news, scores)
+    return bars, scored, {"sentiment_model_sha256": ",".join(scores["model_sha256"].unique())}
 
 
 def _last_session(bars: "pd.DataFrame", limit: date | None) -> date:
@@ -106,10 +121,31 @@ def _write(frame: "pd.DataFrame", path: Path) -> None:
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path, compression="zstd")
 
 
-def _origin(bars: Path) -> dict[str, Scalar]:
-    """What ingestion said of the bars, for the reports of later stages; nothing where they came by another way."""
-    ingested = read_result(bars.parent)
-    return {name: ingested.details[name] for name in _ORIGIN if name in ingested.details} if ingested else {}
+def _origin(inputs: dict[str, Path]) -> dict[str, Scalar]:
+    """What earlier stages said of bars and scores, for the reports of later ones; nothing of what came by another way.
+
+    Raises
+    ------
+    DataError
+        If the scores' own result says that they were made of other news.
+    """
+    ingested = read_result(inputs["bars"].parent)
+    told = {name: ingested.details[name] for name in _ORIGIN if name in ingested.details} if ingested else {}
+    scored = read_result(inputs["scores"].parent) if "scores" in inputs else None
+    if scored is None:
+        return told
+    if scored.inputs.get("news", "") not in ("", sha256_of(inputs["news"])):
+        raise DataError(
+            f"{inputs['scores']} was made of other news than {inputs['news']}",
+            "scores of these news",
+            "run pipelines/sentiment_model/score_news.py on them",
+        )
+    warnings = [str(details["warnings"]) for details in (told, scored.details) if details.get("warnings")]
+    return (
+        told
+        | {f"sentiment_{name}": scored.details[name] for name in _SCORER if name in scored.details}
+        | ({"warnings": BETWEEN_WARNINGS.join(warnings)} if warnings else {})
+    )
 
 
 def _made(table: "FeatureTable", files: tuple[str, ...], origin: dict[str, Scalar]) -> Made:
@@ -126,11 +162,13 @@ def _made(table: "FeatureTable", files: tuple[str, ...], origin: dict[str, Scala
             "warm_up_sessions_dropped": table.warm_up_sessions,
             "carried_bars": table.carried_bars,
             "sessions_with_news_fraction": frame["has_news"].mean(),
+            "ticker_sessions_with_news_fraction": frame["ticker_has_news"].mean(),
         },
         details=origin
         | {
             "first_session": f"{frame['date'].iloc[0]:%Y-%m-%d}",
             "last_session": f"{frame['date'].iloc[-1]:%Y-%m-%d}",
+            "sessions_with_news": f"{frame.loc[frame['has_news'], 'date'].nunique()} of {sessions}",
             "tickers": ",".join(tickers),
             "indicators": ",".join(table.indicators),
             "dropped_indicators": ",".join(table.dropped_indicators),
@@ -147,6 +185,7 @@ STAGE = Stage(
     flags=(
         ValueFlag("bars_path", "bars_path", "folder of validated bars (default: data/raw/latest/bars)"),
         ValueFlag("news_path", "news_path", "Parquet file of news, or null (default: data/raw/latest/news.parquet)"),
+        ValueFlag("scores_path", "scores_path", "Parquet file of the news' scores, or null (default: null)"),
         ValueFlag("output_format", "output_format", "parquet, csv or both (default: both)"),
     ),
 )

@@ -185,14 +185,16 @@ def test_tickers_choose_from_the_market(make):
 
 
 def test_sentiment_columns_are_seen_after_the_indicators(make, counted):
-    news = np.broadcast_to(np.array([0.5, 1.0]), (10, 3, 2))
+    market = np.broadcast_to(np.array([0.5, 1.0]), (10, 3, 2))
+    own = np.broadcast_to(np.array([[0.1, 1.0], [0.0, 0.0], [-0.2, 1.0]]), (10, 3, 2))
     panel = replace(
         counted,
-        features=np.concatenate([counted.features, news], axis=2),
-        feature_names=("macd", "rsi_30", "sentiment", "has_news"),
+        features=np.concatenate([counted.features, market, own], axis=2),
+        feature_names=("macd", "rsi_30", "sentiment", "has_news", "ticker_sentiment", "ticker_has_news"),
     )
     seen = make(panel=panel, use_sentiment=True).reset()
-    assert seen.tolist() == [[10_000, 1, 2, 3, 0, 0, 0, 11, 12, 13, 21, 22, 23, 0.5, 0.5, 0.5, 1, 1, 1]]
+    account, indicators = [10_000, 1, 2, 3, 0, 0, 0], [11, 12, 13, 21, 22, 23]
+    assert seen.tolist() == [[*account, *indicators, 0.5, 0.5, 0.5, 1, 1, 1, 0.1, 0, -0.2, 1, 0, 1]]
 
 
 def test_an_agent_may_see_no_indicator(make, counted):

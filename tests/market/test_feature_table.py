@@ -33,12 +33,14 @@ def all_features(make_bars: MakeBars, sessions: int = 140) -> pd.DataFrame:
 
 
 def articles(bars: pd.DataFrame) -> pd.DataFrame:
-    """Three scored articles around every second close, one of them dated only."""
+    """Three scored articles around every second close, one dated only; one names AAA, one a company without bars."""
     closes = bars["timestamp"].unique()[::2]
     shifts = pd.to_timedelta([-3600, 1, 0], unit="s")
-    frame = pd.DataFrame({"published_at": [close + shift for close in closes for shift in shifts]})
-    generator = np.random.default_rng(1)
-    return frame.assign(is_date_only=np.arange(len(frame)) % 3 == 2, score=generator.uniform(-1, 1, len(frame)))
+    whole = pd.DataFrame({"published_at": [close + shift for close in closes for shift in shifts], "ticker": ""})
+    whole["is_date_only"] = np.arange(len(whole)) % 3 == 2
+    named = [whole[::3].assign(ticker="AAA"), whole[1::3].assign(ticker="ZZZ")]
+    frame = pd.concat([whole, *named], ignore_index=True)
+    return frame.assign(score=np.random.default_rng(1).uniform(-1, 1, len(frame)))
 
 
 def test_columns_and_order_are_finrls(make_bars: MakeBars) -> None:
@@ -48,7 +50,7 @@ def test_columns_and_order_are_finrls(make_bars: MakeBars) -> None:
     assert list(frame.columns) == [
         *("date", "tic", "open", "high", "low", "close", "volume", "day"),
         *("macd", "boll_ub", "boll_lb", "rsi_30", "cci_30", "dx_30", "close_30_sma", "close_60_sma"),
-        *("turbulence", "vix", "sentiment", "has_news"),
+        *("turbulence", "vix", "sentiment", "has_news", "news_count", "ticker_sentiment", "ticker_has_news"),
     ]
     assert list(zip(frame["date"], frame["tic"], strict=True)) == sorted(zip(frame["date"], frame["tic"], strict=True))
     assert (frame.groupby("date")["tic"].agg(tuple) == ("AAA", "BBB", "CCC")).all()
@@ -129,6 +131,38 @@ def test_sentiment_is_empty_without_scores_and_the_mask_tells_of_news(make_bars:
     assert frame.loc[frame["has_news"], "date"].unique().tolist() == [bars["session"].unique()[100]]
     assert frame["has_news"].sum() == 3
     assert not build_table(bars, None, settings()).frame["has_news"].any()
+
+
+def test_scored_news_speak_of_the_market_and_of_the_companies_that_they_name(make_bars: MakeBars) -> None:
+    """Two articles a second before a close, both of score 0.6; one names BBB, and says worse of it."""
+    bars = make_bars(sessions=140)
+    published = bars["timestamp"].unique()[100] - pd.Timedelta(seconds=1)
+    news = pd.DataFrame({"ticker": ["", "", "BBB", "ZZZ"], "score": [0.6, 0.6, -0.4, 0.9]})
+    news = news.assign(published_at=published, is_date_only=False)
+    chosen = {"half_life_hours": 24.0, "prior_articles": 2.0, "ticker_prior_articles": 1.0}
+    frame = build_table(bars, news, settings(sentiment=chosen)).frame
+    days = frame["date"].unique()
+    first = frame[frame["date"] == days[100 - 61]].set_index("tic")
+    np.testing.assert_allclose(first["sentiment"], 2 * 0.6 / (2 + 2), rtol=1e-4)
+    np.testing.assert_allclose(first["ticker_sentiment"], [0, -0.4 / (1 + 1), 0], rtol=1e-4)
+    assert first["news_count"].tolist() == [2, 2, 2]
+    assert (first["has_news"].tolist(), first["ticker_has_news"].tolist()) == ([True] * 3, [False, True, False])
+    after = frame[frame["date"] > days[100 - 61]]
+    assert not after[["has_news", "ticker_has_news", "news_count"]].any(axis=None)
+    assert (after["sentiment"] > 0).all()
+    assert (after.groupby("tic")["sentiment"].diff().dropna() < 0).all()
+    before = frame[frame["date"] < days[100 - 61]]
+    assert (before[["sentiment", "ticker_sentiment", "news_count"]] == 0).all(axis=None)
+
+
+@pytest.mark.parametrize("is_date_only", [True, False])
+def test_an_article_dated_absurdly_says_nothing(make_bars: MakeBars, is_date_only: bool) -> None:
+    """Years before the first session it weighs nothing any more, years after the last it is not known yet."""
+    bars = make_bars(sessions=140)
+    days = np.array(["0001-01-02", "1900-01-01", "2999-12-31", "9998-12-31"], dtype="datetime64[us]")
+    news = pd.DataFrame({"published_at": pd.DatetimeIndex(days, tz="UTC"), "is_date_only": is_date_only})
+    absurd = build_table(bars, news.assign(ticker="", score=0.9), settings()).frame
+    pd.testing.assert_frame_equal(absurd, build_table(bars, None, settings()).frame, check_exact=True)
 
 
 def test_vix_is_the_close_of_the_session_before(make_bars: MakeBars) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -47,6 +48,22 @@ def test_no_news_can_be_written_and_read(tmp_path: Path) -> None:
 def test_an_article_with_a_date_only_is_known_when_its_day_ends(articles: pd.DataFrame, day: str, end: str) -> None:
     dated = articles.assign(published_at=pd.Timestamp(day, tz="UTC"), is_date_only=True)
     assert set(known_at(dated, "America/New_York")) == {pd.Timestamp(end, tz="UTC")}
+
+
+@pytest.mark.parametrize(
+    ("day", "timezone", "end"),
+    [
+        ("2018-11-03", "America/Sao_Paulo", "2018-11-04 03:00"),  # midnight is 01:00 at once
+        ("2018-11-03", "America/Havana", "2018-11-04 05:00"),  # there are two of it, the day ends with the second
+        ("2999-12-31", "America/New_York", "3000-01-01 05:00"),
+    ],
+)
+def test_a_day_ends_whatever_the_clocks_and_the_centuries_do(
+    articles: pd.DataFrame, day: str, timezone: str, end: str
+) -> None:
+    published = pd.DatetimeIndex(np.array([day] * 2, dtype="datetime64[us]"), tz="UTC")
+    known = known_at(articles.assign(published_at=published, is_date_only=True), timezone)
+    assert known.dt.strftime("%Y-%m-%d %H:%M").tolist() == [end, end]
 
 
 def test_an_article_with_a_time_is_known_at_that_time(articles: pd.DataFrame) -> None:

@@ -103,6 +103,18 @@ def test_news_of_a_day_and_of_an_instant_are_told_apart(source: Callable[..., Fo
     assert source().news((), None, _END).empty
 
 
+def test_news_dated_absurdly_are_read_and_those_to_come_left_out(
+    source: Callable[..., FolderSource], tmp_path: Path
+) -> None:
+    days = ["0001-01-01", "1900-01-01T12:00:00-05:00", "2018-02-01", "2999-01-01", "9999-12-31T23:59:59Z"]
+    (tmp_path / "news.csv").write_text("published_at\n" + "\n".join(days) + "\n")
+    news = source(tmp_path / "news.csv").news((), None, _END)
+    assert news["published_at"].dt.strftime("%Y").astype(int).tolist() == [1, 1900, 2018]
+    (tmp_path / "news.csv").write_text("published_at\nyesterday\n")
+    with pytest.raises(DataError, match=r"published_at cannot be read .*yesterday"):
+        source(tmp_path / "news.csv").news((), None, _END)
+
+
 def test_news_without_a_time_are_told(source: Callable[..., FolderSource], tmp_path: Path) -> None:
     (tmp_path / "news.csv").write_text("title\nnothing\n")
     with pytest.raises(DataError, match="no column published_at"):

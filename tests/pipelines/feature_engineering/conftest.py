@@ -8,6 +8,7 @@ import pytest
 
 from MLOps.market.bars import as_bars, write_bars
 from MLOps.market.news import as_news, write_news
+from MLOps.market.news_scores import COLUMNS, write_scores
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,27 @@ def lay_down(bars: pd.DataFrame) -> Callable[[Path], Path]:
         return workspace
 
     return lay
+
+
+@pytest.fixture(scope="session")
+def make_scores() -> Callable[..., pd.DataFrame]:
+    """A maker of scores of the two articles; the first one names BBB."""
+
+    def make(model_sha256: str = "c0ffee") -> pd.DataFrame:
+        rows = [("test", "1", "", 0.6), ("test", "1", "BBB", -0.4), ("test", "2", "", 0.2)]
+        frame = pd.DataFrame(rows, columns=["source", "article_id", "ticker", "score"])
+        plain = {"content_sha256": "", "sentences": 1, "negative": 0.2, "neutral": 0.3, "positive": 0.5}
+        return frame.assign(model_sha256=model_sha256, **plain)[list(COLUMNS)]
+
+    return make
+
+
+@pytest.fixture
+def scored(ingested: Path, make_scores: Callable[..., pd.DataFrame]) -> Path:
+    """A workspace of its own in which the news were scored too."""
+    (ingested / "data/scores").mkdir()
+    write_scores(make_scores(), ingested / "data/scores/scores.parquet")
+    return ingested
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,10 @@ from MLOps import failpoints
 from MLOps.artifacts import sha256_of
 from MLOps.errors import DataError
 from MLOps.market.bars import as_bars, write_bars
+from MLOps.market.data_warnings import data_warnings
 from MLOps.market.feature_expectations import feature_expectations
 from MLOps.market.feature_table import FeatureTable
+from MLOps.market.news_scores import write_scores
 from MLOps.market.panel import read_panel
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.features import FeatureSettings
@@ -106,6 +109,66 @@ def test_works_without_news(ingested: Path) -> None:
     result = stage.build_features(settings(ingested, "news_path=null"), MemoryTracker())
     assert result.metrics["sessions_with_news_fraction"] == 0
     assert set(result.inputs) == {"bars"}
+
+
+SCORES = "scores_path=data/scores/scores.parquet"
+
+
+def test_scores_become_the_sentiment_of_the_market_and_of_the_named_company(scored: Path) -> None:
+    result = stage.build_features(settings(scored, SCORES), MemoryTracker())
+    assert set(result.inputs) == {"bars", "news", "scores"}
+    panel = read_panel(
+        result.artifacts["features"].path, ("sentiment", "has_news", "ticker_sentiment", "ticker_has_news")
+    )
+    first, second = 100 - 61, 120 - 61  # sessions whose closes the articles came shortly before
+    assert (panel.features[:first] == 0).all()
+    assert (panel.features[first:, :, 0] > 0).all()
+    assert panel.features[[first, second], 0, 1].tolist() == [1, 1]
+    assert np.sign(panel.features[first, :, 2]).tolist() == [0, -1, 0]
+    assert panel.features[..., 3].nonzero() == (np.array([first]), np.array([1]))
+    assert result.metrics["ticker_sessions_with_news_fraction"] == pytest.approx(1 / (79 * 3))
+    assert result.details["sessions_with_news"] == "2 of 79"
+    assert result.details["sentiment_model_sha256"] == "c0ffee"
+
+
+def test_news_without_scores_leave_the_sentiment_at_0(done: Done) -> None:
+    features = read_panel(done.result.artifacts["features"].path, ("sentiment", "ticker_sentiment")).features
+    assert (features == 0).all()
+    assert "sentiment_model_sha256" not in done.result.details
+
+
+def told_by_scoring(folder: Path, **told: Any) -> None:
+    """Lay down what the stage that scored the news said."""
+    result = StageResult(stage="score_news", key="k", status="made", folder=folder, **told)
+    (folder / "result.json").write_text(result.model_dump_json())
+
+
+def test_says_what_scoring_said_of_its_model(scored: Path) -> None:
+    told_by_scoring(scored / "data/raw/one", details={"warnings": "survivorship"})
+    told = {"model_kind": "vader", "model_version": 3, "warnings": "general lexicon", "engine": "of no interest"}
+    told_by_scoring(scored / "data/scores", details=told)
+    result = stage.build_features(settings(scored, SCORES), MemoryTracker())
+    assert (result.details["sentiment_model_kind"], result.details["sentiment_model_version"]) == ("vader", 3)
+    assert "engine" not in " ".join(result.details)
+    survivorship, general, news = data_warnings(result.details)
+    assert (survivorship, general) == ("survivorship", "general lexicon")
+    assert news.startswith("News: 2 of 79 sessions have any, scored by vader (c0ffee)")
+    told_by_scoring(scored / "data/scores", details=told | {"warnings": "another"})
+    assert stage.build_features(settings(scored, SCORES), MemoryTracker()).key != result.key
+
+
+def test_refuses_scores_of_other_news_or_of_several_models(
+    scored: Path, make_scores: Callable[..., pd.DataFrame]
+) -> None:
+    told_by_scoring(scored / "data/scores", inputs={"news": "another digest"})
+    with pytest.raises(DataError, match=r"scores.parquet was made of other news than .*news.parquet"):
+        stage.build_features(settings(scored, SCORES), MemoryTracker())
+    told_by_scoring(scored / "data/scores", inputs={"news": sha256_of(scored / "data/raw/one/news.parquet")})
+    assert stage.build_features(settings(scored, SCORES), MemoryTracker()).status == "made"
+    mixed = pd.concat([make_scores().head(1), make_scores("decaf").tail(1)])
+    write_scores(mixed, scored / "data/scores/scores.parquet")
+    with pytest.raises(DataError, match="scores of 2 models"):
+        stage.build_features(settings(scored, SCORES), MemoryTracker())
 
 
 def test_close_only_bars_say_what_is_missing(workspace: Path, bars: pd.DataFrame) -> None:
@@ -203,8 +266,9 @@ def test_every_expectation_can_fail(bars: pd.DataFrame, workspace: Path) -> None
     table = build_table(as_bars(pd.concat([bars, vix])), None, settings(workspace))
     suite = feature_expectations(table)
     assert all(finding.is_met for finding in validate_table(table.frame, suite))
-    frame = table.frame.astype({"has_news": object}).copy()
-    numbers = [name for name in frame.columns if name not in ("date", "tic", "has_news")]
+    masks = ("has_news", "ticker_has_news")
+    frame = table.frame.astype(dict.fromkeys(masks, object)).copy()
+    numbers = [name for name in frame.columns if name not in ("date", "tic", *masks)]
     frame.loc[10] = None
     frame.loc[11, numbers] = np.inf
     frame.loc[12, numbers] = -np.inf

@@ -88,6 +88,10 @@ BAD_SETTINGS = {
     "unknown time zone": ("exchange_timezone=Mars/Olympus", 2, "IANA"),
     "unknown ticker": ("tickers=[AAA,ZZZ]", 3, "unknown ticker ZZZ; allowed: AAA, BBB, CCC"),
     "window without data": ("first_session='2031-01-01'", 3, "between 2031-01-01 and 2018-07-23"),
+    "scores without news": ("news_path=null scores_path=scores.parquet", 2, "scores_path needs news_path"),
+    "missing scores": ("scores_path=scores.parquet", 3, "scores.parquet does not exist"),
+    "a half-life of nothing": ("sentiment.half_life_hours=0", 2, "sentiment.half_life_hours=0"),
+    "no prior": ("sentiment.prior_articles=0", 2, "sentiment.prior_articles=0"),
     "too short for the warm-up": ("last_session='2018-02-01'", 3, "more than 61"),
 }
 
@@ -96,7 +100,7 @@ BAD_SETTINGS = {
 def test_bad_settings_end_in_one_clear_line(
     ingested: Path, override: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(ingested, override) == code
+    assert run(ingested, *override.split()) == code
     assert message in last_line(capsys)
 
 

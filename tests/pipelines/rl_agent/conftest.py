@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from MLOps.settings.environment import SENTIMENT_COLUMNS
+
 INDICATORS = ("macd", "rsi_30")
 SMALL = (
     "tracking.enabled=false",
@@ -36,7 +38,8 @@ def features() -> pd.DataFrame:
     for name in INDICATORS:
         frame[name] = generator.normal(size=180)
     frame["turbulence"] = np.repeat(generator.uniform(0, 10, 90), 2)
-    frame["sentiment"], frame["has_news"] = 0.0, 0.0
+    for name in SENTIMENT_COLUMNS:
+        frame[name] = 0.0
     return frame
 
 

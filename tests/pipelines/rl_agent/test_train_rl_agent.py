@@ -235,13 +235,16 @@ def test_a_budget_in_episodes(prepared: Path, command_line: CommandLine, capsys:
     assert run(command_line(prepared, *overrides), capsys).metrics["timesteps"] == 128  # 2 x 59, in updates of 32
 
 
+@pytest.mark.parametrize("engine", ["batched", "finrl"])
 def test_sentiment_is_seen_if_wanted(
-    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+    engine: str, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = run(command_line(prepared, "environment.use_sentiment=true", "training.total_timesteps=32"), capsys)
-    card = read_card(result.folder)
+    overrides = (f"environment.engine={engine}", "environment.use_sentiment=true", "training.total_timesteps=32")
+    card = read_card(run(command_line(prepared, *overrides), capsys).folder)
     assert isinstance(card, MlpActorCard)
-    assert card.observation.indicators == ("macd", "rsi_30", "sentiment", "has_news")
+    news = ("sentiment", "has_news", "ticker_sentiment", "ticker_has_news")
+    assert card.observation.indicators == ("macd", "rsi_30", *news)
+    assert card.observation.size == 1 + 2 + 2 + 2 * 6
 
 
 def test_the_card_is_of_the_tickers_that_the_model_trades(
