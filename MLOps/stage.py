@@ -121,6 +121,18 @@ class ValueFlag:
 
 
 @dataclass(frozen=True)
+class AnswerFlag(Generic[SettingsT]):
+    """A command-line flag whose value is answered at once, in place of the job.
+
+    The answer is the last line of standard output, as JSON; no run is recorded and no output made.
+    """
+
+    name: str
+    answer: Callable[[SettingsT, str], BaseModel]
+    help: str
+
+
+@dataclass(frozen=True)
 class Stage(Generic[SettingsT]):
     """One job of the platform.
 
@@ -134,9 +146,12 @@ class Stage(Generic[SettingsT]):
         The job itself.
     flags : tuple
         The stage's own flags beside the common ones.
+    answers : tuple
+        Flags that ask something in place of the job.
     """
 
     name: str
     settings_type: type[SettingsT]
     run: Callable[[SettingsT, Tracker], StageResult]
     flags: tuple[FileFlag | ValueFlag, ...] = ()
+    answers: tuple[AnswerFlag[SettingsT], ...] = ()

@@ -46,20 +46,25 @@ def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int
     settings: StageSettings | None = None
     with _terminable():
         try:
-            settings = read_settings(stage, argv)
+            arguments = _parser(stage).parse_intermixed_args(argv)
+            settings = _compose(stage, arguments)
             with contextlib.redirect_stdout(sys.stderr):
-                result = _run(stage, settings)
+                told = _answer(stage, settings, arguments) or _run(stage, settings)
         except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the edge: every failure becomes one line
             return _report(stage.name, settings, error)
-    seconds = round(time.perf_counter() - started, 3)
-    print(result.model_copy(update={"seconds": seconds}).model_dump_json())  # noqa: T201
+    if isinstance(told, StageResult):
+        told = told.model_copy(update={"seconds": round(time.perf_counter() - started, 3)})
+    print(told.model_dump_json())  # noqa: T201
     return 0
 
 
 def read_settings(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> SettingsT:
     """The stage's settings from its command line."""
+    return _compose(stage, _parser(stage).parse_intermixed_args(argv))
+
+
+def _compose(stage: Stage[SettingsT], arguments: argparse.Namespace) -> SettingsT:
     flags = (*COMMON_FLAGS, *stage.flags)
-    arguments = _parser(stage, flags).parse_intermixed_args(argv)
     files, overrides = [], []
     for flag in flags:
         given = getattr(arguments, flag.name)
@@ -92,7 +97,7 @@ class _Parser(argparse.ArgumentParser):
         raise SettingsError(message, mend="the command line; --help lists flags and keys")
 
 
-def _parser(stage: Stage[Any], flags: Sequence[FileFlag | ValueFlag]) -> argparse.ArgumentParser:
+def _parser(stage: Stage[Any]) -> argparse.ArgumentParser:
     module = sys.modules[stage.run.__module__]
     parser = _Parser(
         description=(module.__doc__ or stage.name).strip(),
@@ -101,7 +106,7 @@ def _parser(stage: Stage[Any], flags: Sequence[FileFlag | ValueFlag]) -> argpars
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    for flag in flags:
+    for flag in (*COMMON_FLAGS, *stage.flags, *stage.answers):
         if isinstance(flag, ValueFlag) and flag.is_switch:
             parser.add_argument(f"--{flag.name}", action="store_true", help=flag.help)
         else:
@@ -117,6 +122,14 @@ def _key_lines(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from _key_lines(kind, f"{prefix}{name}.")
         else:
             yield f"  {prefix + name:<44} {info.description or ''}".replace("%", "%%")
+
+
+def _answer(stage: Stage[SettingsT], settings: SettingsT, arguments: argparse.Namespace) -> BaseModel | None:
+    """What the first question on the command line is answered; None where there is none."""
+    for flag in stage.answers:
+        if (asked := getattr(arguments, flag.name)) is not None:
+            return flag.answer(settings, asked)
+    return None
 
 
 def _run(stage: Stage[SettingsT], settings: SettingsT) -> StageResult:

@@ -1,0 +1,200 @@
+"""The fine-tuned encoder as an ONNX graph: made here once, held against torch, kept beside its tokenizer.
+
+A graph is never taken from a registry: what scores is always derived from weights whose digest was checked.
+"""
+
+import json
+import logging
+import shutil
+import warnings
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from MLOps.artifacts import sha256_of, write_text
+from MLOps.errors import ModelError
+from MLOps.partial_places import partial_place
+from MLOps.sentiment.onnx_engine import OnnxClassifier, OnnxModel, Precision
+
+if TYPE_CHECKING:
+    from MLOps.sentiment.lora_classifier import LoraClassifier
+    from MLOps.sentiment.scorer import FloatArray
+
+GRAPH_FILE, TOKENIZER_FILE, PROMISE_FILE = "model.onnx", "tokenizer.json", "promise.json"
+MAX_DEVIATION = 1e-4
+"""Of a float32 graph's probabilities from torch's."""
+_OPSET = 17
+_PACKAGES = ("onnx", "onnxruntime", "torch", "transformers")
+_FUSED = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert"})
+_PROBES = (
+    "Profits rose sharply, and investors cheered.",
+    "The company was fined after a disastrous year of losses, lawsuits and resignations.",
+    "The meeting is on Tuesday.",
+    "Down 40%!",
+    "Ärger in Zürich: “so nicht”, says the board — 株価 😀.",
+    "x",
+    "Although the outlook had been described as good, " * 40 + "nothing came of it.",
+)
+"""Short and long, plain and odd, the last one longer than any model reads."""
+_LOG = logging.getLogger(__name__)
+
+
+def cached_onnx(
+    model_sha256: str, precision: Precision, load: Callable[[], "LoraClassifier"], cache: Path
+) -> OnnxModel:
+    """The graph of a model below `cache`, made where it is not there whole.
+
+    Its folder is named after the model's digest and the libraries that made it, so that another model
+    or release makes another one.
+
+    Parameters
+    ----------
+    model_sha256 : str
+        Digest of the model folder.
+    precision : str
+        ``int8`` quantises the weights, and the states of each call.
+    load : callable
+        Gives the model in torch; called only where the graph must be made.
+    cache : Path
+        Folder of all graphs.
+
+    Raises
+    ------
+    ModelError
+        If the encoder cannot be exported, or the float32 graph does not give torch's probabilities.
+    """
+    versions = "-".join(f"{package}{version(package)}" for package in _PACKAGES)
+    place = cache / f"{model_sha256}-{precision}-{versions}"
+    if (found := _whole(place)) is not None:
+        return found
+    _LOG.info("making the %s graph of the model %s", precision, model_sha256[:12])
+    cache.mkdir(parents=True, exist_ok=True)
+    with partial_place(place, is_folder=True) as folder:
+        _make_alone(folder, precision, load)
+        if (twin := _whole(place)) is not None:
+            return twin
+        shutil.rmtree(place, ignore_errors=True)
+        folder.rename(place)
+    made = _whole(place)
+    assert made is not None
+    _LOG.info("its probabilities differ from torch's by %.1e at most", made.deviation)
+    return made
+
+
+def _whole(place: Path) -> OnnxModel | None:
+    """What lies at `place`, if its files are what was promised; tells of what is broken."""
+    try:
+        promise = json.loads((place / PROMISE_FILE).read_bytes())
+        files: Mapping[str, str] = promise["files"]
+        if all((place / name).is_file() and sha256_of(place / name) == digest for name, digest in files.items()):
+            return OnnxModel(place / GRAPH_FILE, place / TOKENIZER_FILE, float(promise["deviation"]))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    _LOG.warning("%s is not what was cached; making it again", place)
+    return None
+
+
+def _make_alone(folder: Path, precision: Precision, load: Callable[[], "LoraClassifier"]) -> None:
+    """Make the graph on one thread, torch's own threads and generators left as they are."""
+    from MLOps.training.random_state import isolated
+
+    with isolated(seed=0, threads=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own about its age and its tracing; `_make` checks the outcome
+        _make(folder, precision, load())
+
+
+def _make(folder: Path, precision: Precision, model: "LoraClassifier") -> None:
+    graph, tokenizer = folder / GRAPH_FILE, folder / TOKENIZER_FILE
+    expected = model.probabilities(_PROBES)
+    tokenizer.write_text(_fast_tokenizer(model), encoding="utf-8")
+    _export(model, graph)
+    if precision == "int8":
+        _quantise(graph)
+    deviation = float(np.abs(_probabilities(folder, model) - expected).max())
+    if precision == "float32" and not deviation <= MAX_DEVIATION:
+        raise ModelError(
+            f"the exported graph's probabilities differ from torch's by {deviation:.1e}",
+            f"at most {MAX_DEVIATION:g}",
+            "engine.kind=torch",
+        )
+    files = {path.name: sha256_of(path) for path in (graph, tokenizer)}
+    write_text(folder / PROMISE_FILE, json.dumps({"files": files, "deviation": deviation}, indent=2) + "\n")
+
+
+def _probabilities(folder: Path, model: "LoraClassifier") -> "FloatArray":
+    made = OnnxModel(folder / GRAPH_FILE, folder / TOKENIZER_FILE, 0.0)
+    return OnnxClassifier(model.card, made, threads=1).probabilities(_PROBES)
+
+
+def _fast_tokenizer(model: "LoraClassifier") -> str:
+    try:
+        backend: Any = model.tokenizer.backend_tokenizer
+        return str(backend.to_str())
+    except AttributeError as error:
+        raise ModelError(
+            f"the tokenizer of {model.card.base_model.name} has no fast form", "one that has", "engine.kind=torch"
+        ) from error
+
+
+def _export(model: "LoraClassifier", path: Path) -> None:
+    """Write the graph, its attention and normalisation layers fused where onnxruntime knows the architecture."""
+    import torch
+
+    class Unpadded(torch.nn.Module):
+        """Sentences of one length need no mask."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = model.network
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.network(ids, torch.ones_like(ids))
+            return logits
+
+    encoder: Any = model.network.encoder
+    encoder.set_attn_implementation("eager")  # the form that the fusion below recognises
+    ids = model.tokenize(_PROBES[:1]).batch(np.zeros(1, dtype=np.int64))[0]
+    try:
+        torch.onnx.export(
+            Unpadded(),
+            (ids.repeat(2, 1),),
+            str(path),
+            input_names=["ids"],
+            output_names=["logits"],
+            dynamic_axes={"ids": {0: "sentences", 1: "tokens"}, "logits": {0: "sentences"}},
+            opset_version=_OPSET,
+            dynamo=False,  # onnxruntime's fusions know this exporter's graphs
+        )
+    except Exception as error:  # torch raises many kinds; each means that there will be no graph
+        line = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{model.card.base_model.name} cannot be exported ({line})",
+            "an encoder that ONNX takes",
+            "engine.kind=torch",
+        ) from error
+    if encoder.config.model_type in _FUSED:
+        _fuse(path, int(encoder.config.num_attention_heads), int(encoder.config.hidden_size))
+
+
+def _fuse(path: Path, heads: int, hidden_size: int) -> None:
+    from onnxruntime.transformers import optimizer
+
+    fused = optimizer.optimize_model(str(path), "bert", num_heads=heads, hidden_size=hidden_size, opt_level=0)
+    fused.save_model_to_file(str(path))
+
+
+def _quantise(path: Path) -> None:
+    """Weights to int8, a scale for each output; what a layer takes in is quantised as it comes."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    unquantised = path.with_suffix(".float32")
+    path.rename(unquantised)
+    options = {"DefaultTensorType": onnx.TensorProto.FLOAT}  # the types behind fused layers cannot be inferred
+    quantize_dynamic(unquantised, path, weight_type=QuantType.QInt8, per_channel=True, extra_options=options)
+    unquantised.unlink()

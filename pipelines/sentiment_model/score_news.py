@@ -1,0 +1,156 @@
+"""Stage score_news: the sentiment of every article, and of every company that it names.
+
+Makes data/scores/<last day>-<key>/news_scores.parquet with the model that the registry calls
+sentiment_champion, at first VADER. Only articles that this model has not seen are scored; a killed run
+goes on from its last chunk.
+
+--text "..." answers one text at once, in one line of JSON, and makes nothing; --text - reads it from
+standard input.
+"""
+
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiment_tracking.runner import run_stage
+from MLOps.artifacts import Made, Output, check_unaltered, make_once
+from MLOps.market.data_warnings import BETWEEN_WARNINGS
+from MLOps.settings.score_news import ScoreNewsSettings
+from MLOps.settings.stage_settings import fingerprint
+from MLOps.stage import AnswerFlag, Scalar, Stage, StageResult, Tracker, ValueFlag
+from pipelines.sentiment_model.answer_text import answer_text
+from pipelines.sentiment_model.choose_model import ChosenModel, choose_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from MLOps.sentiment.score_articles import ArticleScorer
+
+_LOG = logging.getLogger(__name__)
+_FILE = "news_scores.parquet"
+_PACKAGES = {"vader": ("vaderSentiment",), "onnx": ("onnx", "onnxruntime", "tokenizers"), "torch": ("torch",)}
+
+
+def score_news(settings: ScoreNewsSettings, tracker: Tracker) -> StageResult:
+    """Score the articles of a file.
+
+    Raises
+    ------
+    DataError
+        If there is no such file of news, it does not follow the contract, or was altered after it was made.
+    ModelError
+        If the model cannot be used: another base model, a broken adapter, an engine that gives other figures.
+    RegistryError
+        If the registry does not hold the model.
+    SourceUnavailableError
+        If the base model is needed and cannot be fetched.
+    """
+    from MLOps.market.news import read_news
+
+    path = (settings.paths.workspace / settings.news_path).resolve()
+    check_unaltered(path.parent)
+    news, model = read_news(path), choose_model(settings)
+    rules = _rules(settings, model)
+    output = Output(
+        stage=STAGE.name,
+        root=settings.paths.data / "scores",
+        settings=settings,
+        inputs={"news": path},
+        label=str(news["published_at"].max().date()) if len(news) else "no-news",
+        extra={"rules": rules, "model_version": model.version},
+    )
+
+    def make(folder: Path, _key: str) -> Made:
+        return _make(folder, news, model, rules, settings)
+
+    return make_once(output, make, tracker)
+
+
+def _make(folder: Path, news: "pd.DataFrame", model: ChosenModel, rules: str, settings: ScoreNewsSettings) -> Made:
+    from MLOps.market.news_scores import write_scores
+    from MLOps.training.progress import Progress
+
+    scorer = _article_scorer(model, rules, settings)
+    if not len(news):
+        _LOG.info("there is no article to score")
+    progress = Progress(len(news), show_bar=settings.show_progress)
+    scores = scorer.score(news, settings.chunk_articles, progress.reach)
+    progress.close()
+    write_scores(scores, folder / _FILE)
+    figures = scorer.figures
+    _LOG.info(
+        "%d articles by %s: %d scored now, %d from the cache; %.0f sentences a second",
+        figures.articles,
+        model.card.kind,
+        figures.articles_scored,
+        figures.articles_from_cache,
+        figures.sentences_per_second,
+    )
+    companies = int((scores["ticker"] != "").sum())
+    metrics = asdict(figures) | {"sentences_per_second": figures.sentences_per_second, "company_scores": companies}
+    return Made(files={"scores": _FILE}, metrics=metrics, details=_details(model, settings))
+
+
+def _article_scorer(model: ChosenModel, rules: str, settings: ScoreNewsSettings) -> "ArticleScorer":
+    from MLOps.market.company_names import CompanyNames
+    from MLOps.sentiment.score_articles import ArticleScorer
+    from MLOps.sentiment.score_cache import ScoreCache
+    from MLOps.sentiment.sentences import SentenceReader
+
+    return ArticleScorer(
+        open_model=lambda: model.open(settings),
+        model_sha256=model.digest,
+        reader=SentenceReader(settings.reading),
+        aggregation=settings.aggregation,
+        companies=CompanyNames(settings.companies).find,
+        cache=ScoreCache(settings.paths.cache / "news_scores" / f"{model.digest[:16]}-{rules}"),
+    )
+
+
+def _rules(settings: ScoreNewsSettings, model: ChosenModel) -> str:
+    """Identity of all that decides a sentence's probabilities beside its article: 16 hexadecimal digits."""
+    from importlib.metadata import version
+
+    from MLOps.sentiment.sentences import RULES_VERSION
+
+    engine = model.card.kind if model.card.kind in _PACKAGES else settings.engine.kind
+    packages = {name: version(name) for name in _PACKAGES[engine.removesuffix("_int8")]}
+    identity = [model.digest, engine, packages, fingerprint(settings.reading), RULES_VERSION]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _details(model: ChosenModel, settings: ScoreNewsSettings) -> dict[str, Scalar]:
+    return {
+        "model_digest": model.digest,
+        "model_kind": model.card.kind,
+        "model_version": model.version,
+        "engine": "lexicon" if model.card.kind == "vader" else settings.engine.kind,
+        "warnings": BETWEEN_WARNINGS.join(model.warnings),
+    }
+
+
+STAGE = Stage(
+    name="score_news",
+    settings_type=ScoreNewsSettings,
+    run=score_news,
+    flags=(
+        ValueFlag("news_path", "news_path", "Parquet file of news (default: data/raw/latest/news.parquet)"),
+        ValueFlag("model_folder", "model_folder", "folder of a sentiment model, in place of the registry's"),
+        ValueFlag("model_version", "model_version", "registry version (default: the sentiment_champion)"),
+    ),
+    answers=(AnswerFlag("text", answer_text, "a text to answer at once, in one line of JSON; - reads standard input"),),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage from its command line."""
+    return run_stage(STAGE, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
