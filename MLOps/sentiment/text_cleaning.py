@@ -15,6 +15,7 @@ _INLINE += " sup time tt u var wbr"
 _BLOCK = "article aside blockquote body dd div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 head header hr html li"
 _BLOCK += " main nav ol p pre section table td th title tr ul"
 _GAPS = dict.fromkeys(_INLINE.split(), "") | dict.fromkeys(_BLOCK.split(), "\n\n") | {"br": "\n"}
+_ESCAPES = 2  # feeds and archives often hold ``&amp;amp;``
 _ENDLESS_REFERENCE = re.compile(r"&#(?:[0-9]{8,}+|[xX][0-9a-fA-F]{8,}+);?")
 # What Windows-1252 means by the bytes that Latin-1 calls C1 controls.
 _C1 = {code: bytes([code]).decode("cp1252", errors="ignore") for code in range(0x80, 0xA0)}
@@ -51,12 +52,12 @@ class CleanText:
 def clean_text(raw: str, max_characters: int) -> CleanText:
     """`raw` as plain text in Unicode's NFC.
 
-    HTML tags, comments, scripts and styles go, also where the markup came escaped; entities become
-    their characters; a blank line, ``<br><br>`` or a block tag ends a paragraph, any other white space
-    is one space. Control, zero-width and direction characters and halves of surrogate pairs go. Emoji
-    stay, and the joiners within them. C1 controls, which come of Windows-1252 read as Latin-1, become
-    what they were meant to be. Letters garbled in another way stay as they are: guessing would change
-    good text too.
+    HTML tags, comments, scripts and styles go, and entities become their characters, also where they
+    came escaped, once or twice; a blank line, ``<br><br>`` or a block tag ends a paragraph, any other
+    white space is one space. Control, zero-width and direction characters and halves of surrogate
+    pairs go. Emoji stay, and the joiners within them. C1 controls, which come of Windows-1252 read as
+    Latin-1, become what they were meant to be. Letters garbled in another way stay as they are:
+    guessing would change good text too.
 
     Parameters
     ----------
@@ -66,8 +67,10 @@ def clean_text(raw: str, max_characters: int) -> CleanText:
         Characters (code points) that may stay; a longer text is cut before the last word that
         does not fit.
     """
-    text = html.unescape(_ENDLESS_REFERENCE.sub("", _without_markup(raw)))
-    text = _without_markup(text).translate(_C1)
+    text = _without_markup(raw)
+    for _ in range(_ESCAPES):
+        text = _without_markup(html.unescape(_ENDLESS_REFERENCE.sub("", text)))
+    text = text.translate(_C1)
     text = _LOOSE_JOINER.sub("", _INVISIBLE.sub("", text))
     text = unicodedata.normalize("NFC", _with_few_marks(text))
     text = re.sub(r"\s++", _gap, text).strip()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from MLOps.sentiment.text_cleaning import CleanText, clean_text
 
-EMOJI = "\U0001f680 \U0001f44d\U0001f3fd \U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f"  # a skin tone, a family, a heart
+EMOJI = "\U0001f680 \U0001f44d\U0001f3fd \U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f"  # a hand with its skin, a family
 
 CASES = {
     "tags": ("<p>Shares <b>ro</b>se.</p>", "Shares rose."),
@@ -25,6 +25,7 @@ CASES = {
     "cdata": ("<![CDATA[a <i>b</i>]]>", "a b"),
     "entities": ("AT&amp;T &lt; 5&nbsp;&euro; &#8212; &#x27;ok&#39;", "AT&T < 5 € — 'ok'"),
     "escaped markup": ("&lt;p&gt;up&lt;/p&gt;", "up"),
+    "escaped twice": ("Meagher &amp;amp; Flom &amp;lt;p&amp;gt;", "Meagher & Flom"),
     "unknown entity": ("R&D; &nosuch;", "R&D; &nosuch;"),
     "zero width": ("wo\u200brd\ufeff s\u00adoft", "word soft"),
     "direction": ("a\u202eb\u2066c", "abc"),

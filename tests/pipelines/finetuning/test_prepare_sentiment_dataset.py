@@ -39,12 +39,12 @@ def test_makes_the_editorials_ready(stocked_workspace: Path, prepare: Prepare) -
     result = prepare().result
     figures, sentences = result["metrics"], published(stocked_workspace)
     assert result["artifacts"]["sentences"]["path"] == str((stocked_workspace / PUBLISHED).resolve())
-    assert figures["sentences"] == len(sentences) == 5190 - 16 - 63
-    assert (figures["contradictory_dropped"], figures["exact_duplicates_dropped"]) == (16, 63)
+    assert figures["sentences"] == len(sentences) == 5190 - 16 - 64
+    assert (figures["contradictory_dropped"], figures["exact_duplicates_dropped"]) == (16, 64)
     assert sentences["group"].nunique() == 498
     assert (sentences.groupby("group")["split"].nunique() == 1).all()
     for split, fraction in (("train", 0.75), ("validation", 0.1), ("test", 0.15)):
-        assert figures[f"{split}_sentences"] == pytest.approx(fraction * 5111, rel=0.01)
+        assert figures[f"{split}_sentences"] == pytest.approx(fraction * 5110, rel=0.01)
         assert figures[f"{split}_neutral_fraction"] == pytest.approx(0.463, abs=0.01)
     by_label = sentences.groupby("label")["score"].agg(["min", "max"])
     assert by_label.loc[NEGATIVE, "max"] < -0.5
