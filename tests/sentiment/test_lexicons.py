@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
 
 from MLOps.errors import ModelError
+from MLOps.evaluation.macro_f1 import confusion_counts, macro_f1
 from MLOps.inference.model_files import card_kind, model_digest
 from MLOps.sentiment import lexicons
 from MLOps.sentiment.lexicons import LoughranMcDonaldScorer, MajorityScorer, VaderScorer, spread, write_vader
@@ -114,7 +114,7 @@ def test_no_other_pair_of_the_grid_is_better(seed: int) -> None:
     scores = np.clip((labels - 1) * 0.4 + generator.normal(0, 0.4, 80), -1, 1)
 
     def quality(thresholds: Thresholds) -> float:
-        return float(f1_score(labels, thresholds.classes(scores), average="macro", labels=range(3), zero_division=0))
+        return float(macro_f1(confusion_counts(labels, thresholds.classes(scores), 3)))
 
     grid = np.arange(1, 20) / 20
     best = max(quality(Thresholds(-low, high)) for low in grid for high in grid)
