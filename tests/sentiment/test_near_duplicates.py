@@ -32,6 +32,12 @@ def test_finds_what_the_definition_finds(texts: list[str], length: int, min_jacc
     assert [(i, j) for i, j in near.pairs.tolist()] == compared_one_by_one(near.forms, length, min_jaccard)
 
 
+def test_the_limit_itself_counts() -> None:
+    """Seven of ten runs are common; in floating point .7 * 10 is more than 7."""
+    assert find_near_duplicates(["abcdef", "abcdef xy"], 2, 0.7).pairs.tolist() == [[0, 1]]
+    assert find_near_duplicates(["abcdef", "abcdef xy"], 2, 0.71).pairs.tolist() == []
+
+
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [f"shares of company {number} rose by {number % 7} percent today" for number in range(60)]
     whole = find_near_duplicates(texts, 4, 0.7)

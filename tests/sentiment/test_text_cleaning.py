@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from MLOps.sentiment.text_cleaning import CleanText, clean_text
 
-EMOJI = "\U0001f680 \U0001f44d\U0001f3fd \U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f"  # a hand with its skin, a family
+# A rocket, a thumb with its skin, a family of three, a heart.
+EMOJI = "\U0001f680 \U0001f44d\U0001f3fd \U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f"
 
 CASES = {
     "tags": ("<p>Shares <b>ro</b>se.</p>", "Shares rose."),
