@@ -33,9 +33,10 @@ def test_finds_what_the_definition_finds(texts: list[str], length: int, min_jacc
 
 
 def test_the_limit_itself_counts() -> None:
-    """Seven of ten runs are common; in floating point .7 * 10 is more than 7."""
-    assert find_near_duplicates(["abcdef", "abcdef xy"], 2, 0.7).pairs.tolist() == [[0, 1]]
-    assert find_near_duplicates(["abcdef", "abcdef xy"], 2, 0.71).pairs.tolist() == []
+    """14 of 25 runs are common; in floating point .56 * 25 is more than 14."""
+    texts = ["abcdefghijklm", "abcdefghijklm nopqrstuvw"]
+    assert find_near_duplicates(texts, 2, 0.56).pairs.tolist() == [[0, 1]]
+    assert find_near_duplicates(texts, 2, 0.57).pairs.tolist() == []
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
