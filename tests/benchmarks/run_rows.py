@@ -19,6 +19,7 @@ ROWS = (
     "indicators_vs_finrl",
     "turbulence_vs_finrl",
     "backtest_vs_vectorbt",
+    "sentiment_scoring_vs_pipeline",
 )
 _LOG = logging.getLogger("bench")
 
