@@ -52,6 +52,14 @@ class TokenizedSentences:
         return (torch.arange(int(lengths.max())) < lengths[:, None]).long()
 
 
+@dataclass(frozen=True)
+class LabelledTokens:
+    """Tokenised sentences and their classes, (K,) int64."""
+
+    sentences: TokenizedSentences
+    labels: IntArray
+
+
 def tokenize(tokenizer: "PreTrainedTokenizerBase", sentences: Sequence[str], max_tokens: int) -> TokenizedSentences:
     """Token ids of the sentences; longer ones are cut to `max_tokens`."""
     ids = tokenizer(list(sentences), truncation=True, max_length=max_tokens)["input_ids"] if len(sentences) else []

@@ -11,7 +11,7 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 class Progress:
-    """Counts timesteps.
+    """Counts timesteps, or what else a training goes by.
 
     Parameters
     ----------
@@ -21,10 +21,22 @@ class Progress:
         Draw a bar if standard error is a terminal; else log a line every 15 seconds.
     clock : callable
         Seconds, monotonic.
+    unit : str
+        What is counted, in the plural.
+    shown : tuple of str
+        Figures that are shown beside the count.
     """
 
-    def __init__(self, total: int, *, show_bar: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._total, self._clock = total, clock
+    def __init__(
+        self,
+        total: int,
+        *,
+        show_bar: bool,
+        clock: Callable[[], float] = time.monotonic,
+        unit: str = "timesteps",
+        shown: tuple[str, ...] = ("episode_reward",),
+    ) -> None:
+        self._total, self._clock, self._unit, self._shown = total, clock, unit, shown
         self._done = self._started_at = 0
         self._started = self._last_line = clock()
         self._figures: Mapping[str, float] = {}
@@ -46,7 +58,7 @@ class Progress:
 
     def show(self, figures: Mapping[str, float]) -> None:
         """Figures to show beside the count."""
-        self._figures = {name: figures[name] for name in ("episode_reward",) if name in figures}
+        self._figures = {**self._figures, **{name: figures[name] for name in self._shown if name in figures}}
         if self._bar is not None:
             self._bar.set_postfix(self._figures, refresh=False)
 
@@ -61,7 +73,8 @@ class Progress:
         self._last_line = self._clock()
         speed = (self._done - self._started_at) / max(self._last_line - self._started, 1e-9)
         shown = "".join(f", {name} {value:.4g}" for name, value in self._figures.items())
-        _LOG.info("training: %d of %d timesteps, %.0f a second%s", self._done, self._total, speed, shown)
+        rate = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"
+        _LOG.info("training: %d of %d %s, %s a second%s", self._done, self._total, self._unit, rate, shown)
 
 
 def _make_bar(total: int) -> Any:
