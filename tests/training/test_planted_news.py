@@ -16,18 +16,45 @@ import pandas as pd
 import pytest
 
 from MLOps.evaluation.paired_seeds import PairedEffects, paired_effects
-from MLOps.market.bars import as_bars
+from MLOps.market.bars import as_bars, write_bars
 from MLOps.market.feature_table import build_table
+from MLOps.market.news import as_news, write_news
 from MLOps.market.panel import MarketPanel, read_panel
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.features import FeatureSettings
+from MLOps.settings.score_news import ScoreNewsSettings
 from MLOps.settings.sentiment_ablation import SentimentAblationSettings
+from MLOps.stage import MemoryTracker
 from MLOps.training.news_ablation import NewsAblation
 
 FloatArray = npt.NDArray[np.float64]
-TEST_SESSIONS, SESSIONS = 500, 1060
-PERSISTENCE, EFFECT, NOISE = 0.9, 0.02, 0.01
+TEST_SESSIONS, SESSIONS = 1500, 2060
+PERSISTENCE, EFFECT, NOISE = 0.8, 0.02, 0.01
 ARTICLES_A_DAY, ARTICLE_NOISE = 3.0, 0.2
+SENTENCES = (
+    (
+        "A terrible accident kills three workers.",
+        "The company suffers horrible losses and fears worse.",
+        "Angry crowds attack a corrupt government.",
+        "Fraud charges destroy the trust of customers.",
+        "A sad failure leaves many people in despair.",
+    ),
+    (
+        "The committee meets on the second floor on Tuesday.",
+        "The report has four parts and a table.",
+        "The bus to the harbour leaves at noon.",
+        "Two offices will move to the north of the city.",
+        "The museum shows paintings of the last century.",
+    ),
+    (
+        "Customers are delighted with a great new product.",
+        "The company celebrates its best results ever.",
+        "Workers praise a generous and fair agreement.",
+        "Hopes of a strong recovery win the day.",
+        "A brilliant success makes investors happy.",
+    ),
+)
+FEATURES = ("turbulence_window_sessions=20", "indicators=[macd,rsi_30]")
 ABLATION = (
     "environment.indicators=[macd,rsi_30]",
     "environment.actions=target_weights",
@@ -93,12 +120,16 @@ def make_news(mood: FloatArray, closed_at: pd.Series, generator: np.random.Gener
     return pd.DataFrame({"published_at": published_at, "is_date_only": False, "ticker": "", "score": score})
 
 
+def write(scores: FloatArray, generator: np.random.Generator) -> list[str]:
+    """A text of three sentences for each score, bad, indifferent or good as it says."""
+    tones = np.digitize(scores, [-0.2, 0.2])
+    return [" ".join(generator.choice(SENTENCES[tone], 3)) for tone in tones]
+
+
 @pytest.fixture
 def panel_of(tmp_path: Path) -> Callable[[pd.DataFrame, pd.DataFrame, SentimentAblationSettings], MarketPanel]:
     """Bars and scored news as an agent sees them, by way of the features file."""
-    features = compose_settings(
-        FeatureSettings, "build_features", ["turbulence_window_sessions=20", "indicators=[macd,rsi_30]"]
-    )
+    features = compose_settings(FeatureSettings, "build_features", FEATURES)
 
     def make(bars: pd.DataFrame, news: pd.DataFrame, settings: SentimentAblationSettings) -> MarketPanel:
         path = tmp_path / "features.parquet"
@@ -154,3 +185,38 @@ def test_planted_news_show_their_gain_and_shuffled_ones_none(panel_of: Callable[
 @pytest.mark.parametrize("seed", [1, 3, 4, 5, 6, 7])
 def test_so_it_is_in_other_markets(seed: int, panel_of: Callable[..., MarketPanel]) -> None:
     check(*effects_of(plant(seed), panel_of))
+
+
+def finding_in_texts(workspace: Path, market: PlantedMarket, texts: list[str]) -> str:
+    """What the stages find, from bars and raw texts on: VADER scores, features, agents, report."""
+    from deployment.backtesting.run_sentiment_ablation import run_sentiment_ablation
+    from pipelines.feature_engineering.build_features import build_features
+    from pipelines.sentiment_model.score_news import score_news
+
+    write_bars(market.bars, workspace / "bars")
+    numbers = np.arange(len(texts)).astype(str)
+    articles = market.news.assign(title="", text=texts, source="planted", article_id=numbers)
+    write_news(as_news(articles), workspace / "news.parquet")
+    shared = [f"paths.workspace={workspace}", "tracking.enabled=false", "registry.kind=filesystem"]
+    read = [*shared, "news_path=news.parquet"]
+    scored = score_news(compose_settings(ScoreNewsSettings, "score_news", read), MemoryTracker())
+    read += ["bars_path=bars", f"scores_path={scored.artifacts['scores'].path}", "versioning.enabled=false"]
+    built = build_features(compose_settings(FeatureSettings, "build_features", [*read, *FEATURES]), MemoryTracker())
+    table = pd.read_parquet(built.artifacts["features"].path)
+    days = table.loc[table["has_news"] > 0, "date"].dt.date.unique()
+    windows = [
+        f"train={{first: {days[0]}, last: {days[-TEST_SESSIONS - 1]}}}",
+        f"test={{first: {days[-TEST_SESSIONS]}, last: {days[-1]}}}",
+        f"features_path={built.artifacts['features'].path}",
+    ]
+    settings = compose_settings(SentimentAblationSettings, "run_sentiment_ablation", [*shared, *windows, *ABLATION])
+    return str(run_sentiment_ablation(settings, MemoryTracker()).details["finding"])
+
+
+@pytest.mark.slow
+def test_so_it_is_from_raw_texts_on(workspace: Path, tmp_path: Path) -> None:
+    market, generator = plant(2), np.random.default_rng(0)
+    texts = write(market.news["score"].to_numpy(), generator)
+    assert finding_in_texts(workspace, market, texts) == "gain"
+    dealt = generator.permutation(np.array(texts, dtype=object)).tolist()
+    assert finding_in_texts(tmp_path / "dealt", market, dealt) == "no_difference_found"
