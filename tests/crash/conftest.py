@@ -18,14 +18,16 @@ from MLOps.settings.project import project_root
 WINDOWS = ("split.validation_sessions=20", "split.test_sessions=40", "split.minimum_train_sessions=20")
 STAGES = {
     "ingest_data": "pipelines.data_ingestion.data_ingestion_pipeline",
+    "score_news": "pipelines.sentiment_model.score_news",
     "build_features": "pipelines.feature_engineering.build_features",
     "train_rl_agent": "pipelines.rl_agent.train_rl_agent",
     "run_backtest": "deployment.backtesting.run_backtest",
     "promote_to_paper": "deployment.promotion.promote_to_paper",
 }
 SMALL = {
-    "ingest_data": ("data.source=folder", "data.as_of=logical_date", "data.with_news=false"),
-    "build_features": ("turbulence_window_sessions=20",),
+    "ingest_data": ("data.source=folder", "data.as_of=logical_date"),
+    "score_news": ("chunk_articles=5",),
+    "build_features": ("turbulence_window_sessions=20", "scores_path=data/scores/latest/news_scores.parquet"),
     "train_rl_agent": (
         *WINDOWS,
         "training.total_timesteps=64",
@@ -44,6 +46,9 @@ SMALL = {
     "promote_to_paper": ("evidence.terms.bootstrap.resamples=100", "evidence.split.test_sessions=40"),
 }
 
+# metrics of score_news that tell of one run: its speed, and what a killed one had left in the cache
+OF_THE_RUN = {"scoring_seconds", "sentences_per_second", "sentences_scored", "articles_scored", "articles_from_cache"}
+
 
 @dataclass(frozen=True)
 class Try:
@@ -56,8 +61,9 @@ class Try:
 
     @property
     def made(self) -> dict[str, Any]:
-        """What the stage made: all of its result but how long it took and whether it was there before."""
-        return {name: value for name, value in self.result.items() if name not in {"status", "seconds"}}
+        """What the stage made: all of its result but how long it took and how much of it was there before."""
+        kept = {name: value for name, value in self.result.items() if name not in {"status", "seconds"}}
+        return kept | {"metrics": {name: value for name, value in kept["metrics"].items() if name not in OF_THE_RUN}}
 
 
 class ForkServer:
@@ -99,6 +105,7 @@ class Chain:
     server: ForkServer
     root: Path
     bars: Path
+    news: Path
     run_date: str
     undisturbed: dict[str, Try] = field(default_factory=dict)
 
@@ -110,7 +117,7 @@ class Chain:
         """Run one stage here."""
         argv = ["--workspace", str(self.workspace), "--run_date", self.run_date, *SMALL[stage]]
         if stage == "ingest_data":
-            argv += ["--bars_path", str(self.bars)]
+            argv += ["--bars_path", str(self.bars), f"sources.folder.news={self.news}"]
         return self.server.run(stage, argv, die_at, kill_after)
 
     def run_all(self, keep_states: bool = False) -> None:
@@ -129,7 +136,7 @@ class Chain:
 
     def broken_outputs(self) -> list[str]:
         """Outputs that a later stage could find although they are not whole."""
-        roots = [self.workspace / name for name in ("data/raw", "data/processed", "models")]
+        roots = [self.workspace / name for name in ("data/raw", "data/scores", "data/processed", "models")]
         roots += (self.workspace / "reports" / name for name in ("backtests", "promotions"))
         visible = [path for root in roots if root.is_dir() for path in root.iterdir() if not path.name.startswith(".")]
         folders = [path.resolve() for path in visible if path.name == "latest" or path.is_dir()]
@@ -155,13 +162,17 @@ def make_chain(
     empty_mlflow_store: Path,
     make_prices: Callable[..., pd.DataFrame],
 ) -> Callable[[], Chain]:
-    """Makes a chain in a workspace of its own, on the same synthetic bars."""
+    """Makes a chain in a workspace of its own, on the same synthetic bars and news."""
     prices = make_prices(sessions=220)
     bars = tmp_path_factory.mktemp("bars") / "bars.csv"
     prices.to_csv(bars, index=False)
+    news = bars.with_name("news.csv")
+    days = prices["session"].drop_duplicates()[::10].dt.strftime("%Y-%m-%d")
+    news_frame = pd.DataFrame({"published_at": days, "title": "A good day. " + days, "text": "Great profits."})
+    news_frame.to_csv(news, index=False)
 
     def make() -> Chain:
-        chain = Chain(fork_server, tmp_path_factory.mktemp("chain"), bars, f"{prices['session'].max():%Y-%m-%d}")
+        chain = Chain(fork_server, tmp_path_factory.mktemp("chain"), bars, news, f"{prices['session'].max():%Y-%m-%d}")
         chain.workspace.mkdir()
         shutil.copy(empty_mlflow_store, chain.workspace / "mlruns.db")
         return chain

@@ -34,6 +34,7 @@ _HEAVY = (  # what the stages import when they come to need it
     "sklearn.covariance",
     "stable_baselines3",
     "torch._dynamo",
+    "vaderSentiment.vaderSentiment",
 )
 
 

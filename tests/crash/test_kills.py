@@ -9,7 +9,7 @@ Chain = Any  # of this folder's conftest.py
 
 EVERY_STAGE = ("before_write", "before_rename", "after_rename", "before_tracking")
 MORE = {"train_rl_agent": ("after_registration",), "promote_to_paper": ("after_verdict",)}
-STAGES = ("ingest_data", "build_features", "train_rl_agent", "run_backtest", "promote_to_paper")
+STAGES = ("ingest_data", "score_news", "build_features", "train_rl_agent", "run_backtest", "promote_to_paper")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_same_settings_data_and_seed_make_the_same_bytes_and_figures(make_chain:
     for stage, first in chain.undisturbed.items():
         second = twin.undisturbed[stage]
         assert second.result["key"] == first.result["key"]
-        assert second.result["metrics"] == first.result["metrics"]
+        assert second.made["metrics"] == first.made["metrics"]
         assert _digests(second) == _digests(first)
 
 

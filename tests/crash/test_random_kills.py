@@ -1,4 +1,4 @@
-"""A hundred SIGKILLs at random moments, twenty a stage: each time the stage recovers."""
+"""SIGKILLs at random moments, twenty a stage: each time the stage recovers."""
 
 import signal
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 Chain = Any  # of this folder's conftest.py
 
-STAGES = ("ingest_data", "build_features", "train_rl_agent", "run_backtest", "promote_to_paper")
+STAGES = ("ingest_data", "score_news", "build_features", "train_rl_agent", "run_backtest", "promote_to_paper")
 MOMENTS = 20
 
 
