@@ -74,8 +74,9 @@ def _undecodable(path: Path, data: bytes, error: UnicodeDecodeError, allowed: st
 
 
 def _csv(text: str, path: Path) -> pd.DataFrame:
+    whole = text.replace("\0", "")  # pandas would end the field there
     try:
-        frame = pd.read_csv(io.StringIO(text), dtype=object, keep_default_na=False)
+        frame = pd.read_csv(io.StringIO(whole), dtype=object, keep_default_na=False)
     except (ValueError, OverflowError) as error:  # pandas derives its parse errors from ValueError
         raise DataError(f"{path} is no CSV ({' '.join(str(error).split())[:200]})", mend=_MEND) from error
     if not isinstance(frame.index, pd.RangeIndex):

@@ -36,7 +36,7 @@ BAD_ROWS: dict[str, tuple[Change, str]] = {
         lambda frame: frame.assign(label=["positive", *["neutral", "negative"] * 29, "neutral"]),
         "has no positive sentence",
     ),
-    "groups missing": (with_values("group", {0: "", 5: " "}), "group is missing or not printable: 2 rows (row 1: ''"),
+    "groups missing": (with_values("group", {0: "", 5: " "}), "group is missing or no Unicode text: 2 rows (row 1: ''"),
     "unreadable dates": (
         with_values("published_at", {3: "yesterday", 7: "2026-13-01"}),
         "published_at is no time in ISO 8601: 2 rows (row 4: 'yesterday', row 8: '2026-13-01')",
@@ -94,6 +94,11 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "ragged rows": ("own.csv", b"text,label\na,b\nc,d,e\n", "is no CSV (Error tokenizing data"),
     "a field too many": ("own.csv", b"text,label\na,b,c\nd,e,f\n", "rows have more fields than the header"),
     "an empty file": ("own.csv", b"", "own.csv is no CSV (No columns to parse"),
+    "half a surrogate pair": (
+        "own.jsonl",
+        b'{"text": "up", "label": 1, "group": "a\\ud83d", "published_at": null}\n',
+        r"group is missing or no Unicode text: 1 rows (row 1: 'a\ud83d')",
+    ),
     "an empty JSONL": ("own.jsonl", b"\n", "own.jsonl has no rows"),
     "another kind": ("own.xlsx", b"PK", "own.xlsx is of no known kind; allowed: .csv, .jsonl"),
 }

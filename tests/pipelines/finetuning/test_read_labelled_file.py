@@ -70,6 +70,10 @@ def test_nothing_is_taken_for_missing_but_nothing(read: Read) -> None:
     assert rows["group"].tolist() == ["007", "", ""]
 
 
+def test_a_null_character_ends_no_field(read: Read) -> None:
+    assert texts(read((HEADER + "up\0 again,1,a,\n").encode())) == ["up again"]
+
+
 def test_quoted_fields_hold_line_breaks_and_a_megabyte(read: Read) -> None:
     long = "word " * 200_000
     rows = read((HEADER + f'"a ""b"",\nc",1,a,\n"{long}",1,a,\n').encode())
