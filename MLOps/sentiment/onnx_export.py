@@ -21,9 +21,13 @@ from MLOps.sentiment.onnx_engine import OnnxClassifier, OnnxModel, Precision
 
 if TYPE_CHECKING:
     from MLOps.sentiment.lora_classifier import LoraClassifier
-    from MLOps.sentiment.scorer import FloatArray
 
-GRAPH_FILE, TOKENIZER_FILE, PROMISE_FILE = "model.onnx", "tokenizer.json", "promise.json"
+GRAPH_FILE, HEAD_FILE, TOKENIZER_FILE, PROMISE_FILE = (
+    "encoder.onnx",
+    "head.safetensors",
+    "tokenizer.json",
+    "promise.json",
+)
 MAX_DEVIATION = 1e-4
 """Of a float32 graph's probabilities from torch's."""
 _OPSET = 17
@@ -90,7 +94,7 @@ def _whole(place: Path) -> OnnxModel | None:
         promise = json.loads((place / PROMISE_FILE).read_bytes())
         files: Mapping[str, str] = promise["files"]
         if all((place / name).is_file() and sha256_of(place / name) == digest for name, digest in files.items()):
-            return OnnxModel(place / GRAPH_FILE, place / TOKENIZER_FILE, float(promise["deviation"]))
+            return _files(place, promise["precision"], float(promise["deviation"]))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -108,27 +112,34 @@ def _make_alone(folder: Path, precision: Precision, load: Callable[[], "LoraClas
         _make(folder, precision, load())
 
 
+def _files(place: Path, precision: Precision, deviation: float) -> OnnxModel:
+    return OnnxModel(place / GRAPH_FILE, place / HEAD_FILE, place / TOKENIZER_FILE, precision, deviation)
+
+
 def _make(folder: Path, precision: Precision, model: "LoraClassifier") -> None:
-    graph, tokenizer = folder / GRAPH_FILE, folder / TOKENIZER_FILE
+    from safetensors.torch import save_file
+
     expected = model.probabilities(_PROBES)
-    tokenizer.write_text(_fast_tokenizer(model), encoding="utf-8")
-    _export(model, graph)
+    made = _files(folder, precision, 0.0)
+    made.tokenizer.write_text(_fast_tokenizer(model), encoding="utf-8")
+    save_file(model.network.head.state_dict(), made.head)
+    _export(model, made.graph)
     if precision == "int8":
-        _quantise(graph)
-    deviation = float(np.abs(_probabilities(folder, model) - expected).max())
+        _quantise(made.graph)
+    found = OnnxClassifier(model.card, made, threads=1).probabilities(_PROBES)
+    deviation = float(np.abs(found - expected).max())
     if precision == "float32" and not deviation <= MAX_DEVIATION:
         raise ModelError(
             f"the exported graph's probabilities differ from torch's by {deviation:.1e}",
             f"at most {MAX_DEVIATION:g}",
             "engine.kind=torch",
         )
-    files = {path.name: sha256_of(path) for path in (graph, tokenizer)}
-    write_text(folder / PROMISE_FILE, json.dumps({"files": files, "deviation": deviation}, indent=2) + "\n")
-
-
-def _probabilities(folder: Path, model: "LoraClassifier") -> "FloatArray":
-    made = OnnxModel(folder / GRAPH_FILE, folder / TOKENIZER_FILE, 0.0)
-    return OnnxClassifier(model.card, made, threads=1).probabilities(_PROBES)
+    promise = {
+        "precision": precision,
+        "deviation": deviation,
+        "files": {path.name: sha256_of(path) for path in (made.graph, made.head, made.tokenizer)},
+    }
+    write_text(folder / PROMISE_FILE, json.dumps(promise, indent=2) + "\n")
 
 
 def _fast_tokenizer(model: "LoraClassifier") -> str:
@@ -142,21 +153,22 @@ def _fast_tokenizer(model: "LoraClassifier") -> str:
 
 
 def _export(model: "LoraClassifier", path: Path) -> None:
-    """Write the graph, its attention and normalisation layers fused where onnxruntime knows the architecture."""
+    """Write the encoder's graph, its attention and normalisation fused where onnxruntime knows the architecture."""
     import torch
+
+    encoder: Any = model.network.encoder
 
     class Unpadded(torch.nn.Module):
         """Sentences of one length need no mask."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.network = model.network
+            self.encoder = encoder
 
         def forward(self, ids: torch.Tensor) -> torch.Tensor:
-            logits: torch.Tensor = self.network(ids, torch.ones_like(ids))
-            return logits
+            states: torch.Tensor = self.encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+            return states
 
-    encoder: Any = model.network.encoder
     encoder.set_attn_implementation("eager")  # the form that the fusion below recognises
     ids = model.tokenize(_PROBES[:1]).batch(np.zeros(1, dtype=np.int64))[0]
     try:
@@ -165,8 +177,8 @@ def _export(model: "LoraClassifier", path: Path) -> None:
             (ids.repeat(2, 1),),
             str(path),
             input_names=["ids"],
-            output_names=["logits"],
-            dynamic_axes={"ids": {0: "sentences", 1: "tokens"}, "logits": {0: "sentences"}},
+            output_names=["states"],
+            dynamic_axes={"ids": {0: "sentences", 1: "tokens"}, "states": {0: "sentences", 1: "tokens"}},
             opset_version=_OPSET,
             dynamo=False,  # onnxruntime's fusions know this exporter's graphs
         )

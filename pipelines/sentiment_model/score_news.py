@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _FILE = "news_scores.parquet"
-_PACKAGES = {"vader": ("vaderSentiment",), "onnx": ("onnx", "onnxruntime", "tokenizers"), "torch": ("torch",)}
+_PACKAGES = {"vader": ("vaderSentiment",), "onnx": ("numpy", "onnx", "onnxruntime", "tokenizers"), "torch": ("torch",)}
 
 
 def score_news(settings: ScoreNewsSettings, tracker: Tracker) -> StageResult:

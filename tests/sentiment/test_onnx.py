@@ -16,7 +16,7 @@ from MLOps.inference.model_files import model_digest
 from MLOps.sentiment import onnx_export
 from MLOps.sentiment.lora_classifier import LoraClassifier, load_lora_classifier, write_sentiment_model
 from MLOps.sentiment.model_card import BaseModelRecord, LoraClassifierCard, LoraRecord
-from MLOps.sentiment.onnx_engine import OnnxClassifier, OnnxModel
+from MLOps.sentiment.onnx_engine import OnnxClassifier, OnnxModel, equal_length_batches
 from MLOps.sentiment.onnx_export import cached_onnx
 from MLOps.sentiment.open_scorer import open_scorer, read_sentiment_card
 from MLOps.sentiment.scorer import LABELS
@@ -90,7 +90,9 @@ def test_gives_what_torch_gives(classifier: OnnxClassifier, load: Load) -> None:
 
 
 def test_row_of_a_sentence_is_the_same_to_the_last_bit_in_any_company(classifier: OnnxClassifier) -> None:
-    together = classifier.probabilities(SENTENCES)
+    together = classifier.probabilities([*SENTENCES, *(f"the {word} is good" for word in "abcdefghij")])[
+        : len(SENTENCES)
+    ]
     for row, sentence in enumerate(SENTENCES):
         np.testing.assert_array_equal(classifier.probabilities([sentence])[0], together[row])
     backwards = classifier.probabilities(SENTENCES[::-1])
@@ -99,11 +101,17 @@ def test_row_of_a_sentence_is_the_same_to_the_last_bit_in_any_company(classifier
 
 
 def test_equal_sentences_are_computed_once(classifier: OnnxClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[list[int]] = []
+    calls: list[int] = []
     compute = classifier._logits
-    monkeypatch.setattr(classifier, "_logits", lambda ids: calls.append(ids) or compute(ids))
+    monkeypatch.setattr(classifier, "_logits", lambda ids: calls.append(len(ids)) or compute(ids))
     classifier.probabilities(SENTENCES * 5)
-    assert len(calls) == len(set(SENTENCES))
+    assert sum(calls) == len(set(SENTENCES))
+
+
+def test_calls_hold_sentences_of_one_length_up_to_their_limit() -> None:
+    batches = equal_length_batches(np.array([3, 5, 3, 3, 5, 9, 3]), call_tokens=9)
+    assert [rows.tolist() for rows in batches] == [[5], [1], [4], [0, 2, 3], [6]]
+    assert equal_length_batches(np.array([], dtype=np.int64), call_tokens=9) == []
 
 
 def test_attention_is_fused(onnx_model: OnnxModel) -> None:
@@ -119,7 +127,7 @@ def test_made_once_and_found_again(model: Path, onnx_model: OnnxModel) -> None:
     assert found.deviation < 1e-5
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "promise.json"])
+@pytest.mark.parametrize("name", ["encoder.onnx", "head.safetensors", "promise.json"])
 def test_altered_cache_is_told_and_made_again(
     model: Path, load: Load, onnx_model: OnnxModel, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -142,8 +150,8 @@ def test_graph_that_gives_other_figures_is_refused(
 
         fuse(path, heads, hidden_size)
         graph = onnx.load(str(path))
-        bias = next(tensor for tensor in graph.graph.initializer if list(tensor.dims) == [3])
-        bias.raw_data = np.array([1, 0, 0], dtype=np.float32).tobytes()
+        scale = next(tensor for tensor in graph.graph.initializer if list(tensor.dims) == [32])
+        scale.raw_data = np.linspace(-1, 1, 32, dtype=np.float32).tobytes()
         onnx.save(graph, str(path))
 
     monkeypatch.setattr(onnx_export, "_fuse", fuse_wrongly)
