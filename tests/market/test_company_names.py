@@ -4,7 +4,7 @@ import string
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -119,12 +119,14 @@ def test_every_ticker_of_the_packaged_universes_has_its_company() -> None:
             assert NAMES.find(f"{name} fell.") == set(each.tickers), name
 
 
+@settings(deadline=None)  # the clock of a busy machine is not what is tested
 @given(st.text(), st.text())
 def test_any_text_is_read_and_a_name_as_a_word_of_its_own_is_found(before: str, after: str) -> None:
     assert NAMES.find(before) <= {ticker for each in TABLE.values() for ticker in each.tickers}
     assert "NVDA" in NAMES.find(f"{before}. Nvidia; {after}")
 
 
+@settings(deadline=None)  # the clock of a busy machine is not what is tested
 @given(st.sampled_from(string.ascii_letters + string.digits + "_@#$"))
 def test_a_name_inside_a_word_is_none(character: str) -> None:
     assert CompanyNames({"acme": company()}).find(f"{character}Acme") == set()
