@@ -48,7 +48,7 @@ EXTRA = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(EXTRA, st.integers(0, 5))
 def test_nothing_held_out_was_learned(extra: list[Row], seed: int) -> None:
     sentences = built([*BASE, *extra], SPLIT.model_copy(update={"seed": seed})).sentences
@@ -62,7 +62,7 @@ def test_nothing_held_out_was_learned(extra: list[Row], seed: int) -> None:
     assert sentences["sentence_id"].is_unique
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(EXTRA, st.randoms(use_true_random=False), st.booleans())
 def test_the_order_of_the_rows_does_not_matter(extra, random, has_groups) -> None:  # type: ignore[no-untyped-def]
     rows = [(text, label, group if has_groups else None) for text, label, group in [*BASE, *extra]]

@@ -41,7 +41,7 @@ def test_long_and_short_articles_are_in_every_split() -> None:
     assert max(means) < 1.35 * min(means)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(ROWS, st.randoms(use_true_random=False), st.integers(0, 9))
 def test_order_does_not_matter_and_every_group_is_placed(rows, random, seed) -> None:  # type: ignore[no-untyped-def]
     placed = split_by_group(*zip(*rows, strict=True), FRACTIONS, seed)
