@@ -11,17 +11,16 @@ from pathlib import Path
 
 from deployment.backtesting.choose_models import Contender, choose_models
 from deployment.backtesting.render_report import ReportFacts, render_report
+from deployment.backtesting.tell_origin import FEATURES, features_file, tell_origin
 from experiment_tracking.runner import run_stage
-from MLOps.artifacts import Made, Output, check_unaltered, make_once, read_result, sha256_of, write_text
+from MLOps.artifacts import Made, Output, check_unaltered, make_once, write_text
 from MLOps.evaluation.comparison import CHAMPION, MODEL, Comparison, Scorecard, compare
-from MLOps.market.data_warnings import data_warnings
 from MLOps.market.panel import MarketPanel, read_panel
 from MLOps.market.splits import split_sessions
 from MLOps.settings.backtest import BacktestSettings, BacktestTerms
 from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
 
 _LOG = logging.getLogger(__name__)
-_FEATURES = "processed_data_with_features.parquet"
 
 
 def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
@@ -38,7 +37,7 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
     RegistryError
         If the registry does not hold the model, or its champion has no passing verdict.
     """
-    features = (settings.paths.workspace / (settings.features_path or settings.paths.processed / _FEATURES)).resolve()
+    features = features_file(settings.paths, settings.features_path)
     contenders = choose_models(settings)
     panel = _read_features(features, contenders)
     window = _window(panel, settings)
@@ -90,21 +89,15 @@ def _write(folder: Path, comparison: Comparison, terms: BacktestTerms, facts: Re
 
 
 def _facts(features: Path, panel: MarketPanel, contenders: Mapping[str, Contender]) -> ReportFacts:
-    """What the report says of models and data; the features' own result tells where the data came from."""
-    made = read_result(features.parent)
-    details = made.details if made else {}
-    sources = {
-        "Data": details.get("origin"),
-        "Licence": details.get("licence"),
-        "Features": f"sha256 {sha256_of(features)}",
-        **{name.capitalize(): f"sha256 {contender.digest}" for name, contender in contenders.items()},
-    }
+    """What the report says of models and data."""
+    warnings, sources = tell_origin(features)
+    models = {name.capitalize(): f"sha256 {contender.digest}" for name, contender in contenders.items()}
     return ReportFacts(
         model=contenders[MODEL].label,
         champion=contenders[CHAMPION].label if CHAMPION in contenders else "",
         tickers=panel.tickers,
-        warnings=data_warnings(details),
-        sources={caption: str(text) for caption, text in sources.items() if text},
+        warnings=warnings,
+        sources=sources | models,
     )
 
 
@@ -144,7 +137,7 @@ STAGE = Stage(
         ValueFlag("model_path", "model_path", "folder of the model to test (default: from the registry)"),
         ValueFlag("model_alias", "model_alias", "registry alias of the model to test (default: challenger)"),
         ValueFlag("model_version", "model_version", "registry version of the model to test"),
-        ValueFlag("features_path", "features_path", f"features file (default: data/processed/{_FEATURES})"),
+        ValueFlag("features_path", "features_path", f"features file (default: data/processed/{FEATURES})"),
     ),
 )
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from deployment.backtesting.keep_agent_runs import AgentRunStore
 from deployment.backtesting.render_ablation import AblationFacts, render_ablation
+from deployment.backtesting.tell_origin import FEATURES, features_file, tell_origin
 from experiment_tracking.runner import run_stage
-from MLOps.artifacts import Made, Output, check_unaltered, make_once, read_result, sha256_of, write_text
+from MLOps.artifacts import Made, Output, check_unaltered, make_once, write_text
 from MLOps.evaluation.sentiment_ablation import (
     AblationFigures,
     AgentRun,
@@ -22,7 +23,6 @@ from MLOps.evaluation.sentiment_ablation import (
     news_window,
     summarise,
 )
-from MLOps.market.data_warnings import data_warnings
 from MLOps.market.panel import read_panel
 from MLOps.settings.sentiment_ablation import SentimentAblationSettings
 from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from MLOps.training.news_ablation import NewsAblation
 
 _LOG = logging.getLogger(__name__)
-_FEATURES, _CHECKPOINTS = "processed_data_with_features.parquet", ".checkpoints"
+_CHECKPOINTS = ".checkpoints"
 
 
 def run_sentiment_ablation(settings: SentimentAblationSettings, tracker: Tracker) -> StageResult:
@@ -47,7 +47,7 @@ def run_sentiment_ablation(settings: SentimentAblationSettings, tracker: Tracker
     """
     from MLOps.training.news_ablation import NewsAblation
 
-    features = (settings.paths.workspace / (settings.features_path or settings.paths.processed / _FEATURES)).resolve()
+    features = features_file(settings.paths, settings.features_path)
     check_unaltered(features.parent)
     panel = read_panel(features, settings.environment.feature_names, settings.environment.universe)
     train, test = cut_windows(panel, settings.train, settings.test)
@@ -102,21 +102,15 @@ def _run_agents(ablation: "NewsAblation", store: AgentRunStore, tracker: Tracker
 
 
 def _facts(features: Path, tickers: tuple[str, ...], settings: SentimentAblationSettings) -> AblationFacts:
-    """What the report says of data and agent; the features' own result tells where the data came from."""
-    made = read_result(features.parent)
-    details = made.details if made else {}
-    sources = {
-        "Data": details.get("origin"),
-        "Licence": details.get("licence"),
-        "Features": f"sha256 {sha256_of(features)}",
-    }
+    """What the report says of data and agent."""
+    warnings, sources = tell_origin(features)
     return AblationFacts(
         agent=f"{settings.agent.library}/{settings.agent.algorithm}",
         timesteps=settings.training.total_timesteps,
         news_columns=news_columns(settings.environment),
         tickers=tickers,
-        warnings=data_warnings(details),
-        sources={caption: str(text) for caption, text in sources.items() if text},
+        warnings=warnings,
+        sources=sources,
     )
 
 
@@ -152,7 +146,7 @@ STAGE = Stage(
     name="run_sentiment_ablation",
     settings_type=SentimentAblationSettings,
     run=run_sentiment_ablation,
-    flags=(ValueFlag("features_path", "features_path", f"features file (default: data/processed/{_FEATURES})"),),
+    flags=(ValueFlag("features_path", "features_path", f"features file (default: data/processed/{FEATURES})"),),
 )
 
 
