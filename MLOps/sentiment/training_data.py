@@ -1,6 +1,5 @@
 """What a classifier learns from: labelled sentences by split, checked for what no training can do without."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import pandas as pd
 from MLOps.errors import DataError
 from MLOps.sentiment.batches import LabelledTokens, tokenize
 from MLOps.sentiment.labelled import SPLITS, read_labelled
+from MLOps.sentiment.model_card import group_digest
 from MLOps.sentiment.scorer import LABELS
 
 if TYPE_CHECKING:
@@ -50,4 +50,4 @@ def labelled_tokens(sentences: pd.DataFrame, tokenizer: "PreTrainedTokenizerBase
 
 def group_marks(groups: Iterable[str]) -> tuple[str, ...]:
     """What a card keeps of the articles: the first 16 hexadecimal digits of each one's sha256, sorted."""
-    return tuple(sorted(hashlib.sha256(group.encode()).hexdigest()[:16] for group in set(groups)))
+    return tuple(sorted(group_digest(group) for group in set(groups)))

@@ -17,6 +17,7 @@ from MLOps.evaluation.group_bootstrap import macro_f1_difference
 from MLOps.sentiment.calibration import reliability
 from MLOps.sentiment.lexicons import LoughranMcDonaldScorer, MajorityScorer, VaderScorer
 from MLOps.sentiment.scorer import LABELS, FloatArray, SentenceScorer
+from MLOps.settings.backtest import BootstrapSettings
 from MLOps.settings.sentiment_promotion import SentimentGateSettings, SentimentPromotionSettings
 from model_registry.verdict import GateResult
 
@@ -32,6 +33,8 @@ class Rival:
     ----------
     gate : str
         Name of the gate that compares.
+    figure : str
+        Name of its macro-F1 among the metrics.
     name : str
         As people call it.
     scorer : SentenceScorer
@@ -40,6 +43,7 @@ class Rival:
     """
 
     gate: str
+    figure: str
     name: str
     scorer: SentenceScorer
     bound: float
@@ -73,28 +77,33 @@ def judge(
     held_out : HeldOut
         Of articles that neither of the two was trained on.
     """
+    gates = settings.gates
     finite, probabilities = finite_probabilities(model, held_out)
-    predicted = None if model is None or probabilities is None else held_out.classes_by(model.scorer)
-    rivals = (
-        Rival("beats_majority", "the majority", MajorityScorer(held_out.training_labels), 0.0),
-        Rival("beats_vader", "VADER", VaderScorer(), 0.0),
-        Rival("beats_loughran_mcdonald", "Loughran-McDonald", LoughranMcDonaldScorer(), 0.0),
-        Rival("champion_difference_lower", "the champion", champion, -settings.gates.champion_margin),
-    )
-    classes = {rival.gate: held_out.classes_by(rival.scorer) for rival in rivals}
-    gates = (
+    predicted = None if probabilities is None else probabilities.argmax(axis=1)
+    rivals = _rivals(champion, held_out, gates.champion_margin)
+    classes = [held_out.classes_by(rival.scorer) for rival in rivals]
+    results = (
         loads,
-        enough_held_out(held_out, settings.gates),
+        enough_held_out(held_out, gates),
         finite,
-        calibration(probabilities, held_out, settings.gates),
-        at_least("macro_f1", None if predicted is None else held_out.macro_f1(predicted), settings.gates.min_macro_f1),
-        *(difference(rival, predicted, classes[rival.gate], held_out, settings) for rival in rivals),
+        calibration(probabilities, held_out, gates),
+        at_least("macro_f1", None if predicted is None else held_out.macro_f1(predicted), gates.min_macro_f1),
+        *(
+            difference(rival, predicted, theirs, held_out, settings.bootstrap)
+            for rival, theirs in zip(rivals, classes, strict=True)
+        ),
     )
-    figures = {
-        f"macro_f1_{name}": held_out.macro_f1(found)
-        for name, found in zip(("majority", "vader", "loughran_mcdonald", "champion"), classes.values(), strict=True)
-    }
-    return gates, figures
+    return results, {r.figure: held_out.macro_f1(theirs) for r, theirs in zip(rivals, classes, strict=True)}
+
+
+def _rivals(champion: SentenceScorer, held_out: HeldOut, margin: float) -> tuple[Rival, ...]:
+    majority, financial = MajorityScorer(held_out.training_labels), LoughranMcDonaldScorer()
+    return (
+        Rival("beats_majority", "macro_f1_majority", "the majority", majority, 0.0),
+        Rival("beats_vader", "macro_f1_vader", "VADER", VaderScorer(), 0.0),
+        Rival("beats_loughran_mcdonald", "macro_f1_loughran_mcdonald", "Loughran-McDonald", financial, 0.0),
+        Rival("champion_difference_lower", "macro_f1_champion", "the champion", champion, -margin),
+    )
 
 
 def enough_held_out(held_out: HeldOut, gates: SentimentGateSettings) -> GateResult:
@@ -135,14 +144,12 @@ def difference(
     predicted: IntArray | None,
     rival_classes: IntArray,
     held_out: HeldOut,
-    settings: SentimentPromotionSettings,
+    settings: BootstrapSettings,
 ) -> GateResult:
     """Gate: the lower end of the interval by article of (model - rival) macro-F1 lies above the rival's bound."""
     found = None
     if predicted is not None:
-        found = macro_f1_difference(
-            held_out.labels, predicted, rival_classes, held_out.articles, len(LABELS), settings.bootstrap
-        )
+        found = macro_f1_difference(held_out.labels, predicted, rival_classes, held_out.articles, len(LABELS), settings)
     if found is None:
         told = f"the macro-F1 difference to {rival.name} is undefined"
         return gate_result(rival.gate, None, rival.bound, False, told)
