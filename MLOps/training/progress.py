@@ -11,12 +11,12 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 class Progress:
-    """Counts timesteps, or what else a training goes by.
+    """Counts timesteps, or what else a long task goes by.
 
     Parameters
     ----------
     total : int
-        Timesteps of the whole training.
+        Timesteps of the whole task.
     show_bar : bool
         Draw a bar if standard error is a terminal; else log a line every 15 seconds.
     clock : callable
@@ -25,6 +25,8 @@ class Progress:
         What is counted, in the plural.
     shown : tuple of str
         Figures that are shown beside the count.
+    task : str
+        What the bar and the lines call it.
     """
 
     def __init__(
@@ -35,12 +37,13 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
         unit: str = "timesteps",
         shown: tuple[str, ...] = ("episode_reward",),
+        task: str = "training",
     ) -> None:
         self._total, self._clock, self._unit, self._shown = total, clock, unit, shown
-        self._done = self._started_at = 0
+        self._task, self._done, self._started_at = task, 0, 0
         self._started = self._last_line = clock()
         self._figures: Mapping[str, float] = {}
-        self._bar = _make_bar(total) if show_bar and sys.stderr.isatty() else None
+        self._bar = _make_bar(total, task) if show_bar and sys.stderr.isatty() else None
 
     def start_at(self, timesteps: int) -> None:
         """Count from here on, after a resume."""
@@ -74,10 +77,10 @@ class Progress:
         speed = (self._done - self._started_at) / max(self._last_line - self._started, 1e-9)
         shown = "".join(f", {name} {value:.4g}" for name, value in self._figures.items())
         rate = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"
-        _LOG.info("training: %d of %d %s, %s a second%s", self._done, self._total, self._unit, rate, shown)
+        _LOG.info("%s: %d of %d %s, %s a second%s", self._task, self._done, self._total, self._unit, rate, shown)
 
 
-def _make_bar(total: int) -> Any:
+def _make_bar(total: int, task: str) -> Any:
     from tqdm import tqdm
 
-    return tqdm(total=total, unit="step", desc="training", dynamic_ncols=True, file=sys.stderr)
+    return tqdm(total=total, unit="step", desc=task, dynamic_ncols=True, file=sys.stderr)

@@ -78,7 +78,7 @@ def _make(folder: Path, news: "pd.DataFrame", model: ChosenModel, rules: str, se
     scorer = _article_scorer(model, rules, settings)
     if not len(news):
         _LOG.info("there is no article to score")
-    progress = Progress(len(news), show_bar=settings.show_progress)
+    progress = Progress(len(news), show_bar=settings.show_progress, unit="articles", task="scoring")
     scores = scorer.score(news, settings.chunk_articles, progress.reach)
     progress.close()
     write_scores(scores, folder / _FILE)
