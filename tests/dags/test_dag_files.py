@@ -61,6 +61,8 @@ def test_each_file_holds_the_dag_of_its_plan(parsed: dict[str, object]) -> None:
             *("build_features", "ingest_data", "promote_to_paper"),
             *("run_backtest", "score_news", "train_rl_agent"),
         ],
+        "labelled_sentences": ["prepare_sentiment_dataset"],
+        "sentiment_finetuning": ["prepare_sentiment_dataset", "promote_sentiment_model", "train_sentiment_model"],
     }
 
 
