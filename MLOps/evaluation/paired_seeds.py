@@ -73,6 +73,7 @@ def paired_effects(
     To draw rows and columns each for themselves is the pigeonhole bootstrap (A. B. Owen, Annals of Applied
     Statistics 1, 2007). No bootstrap is exact for such crossed effects; this one counts what belongs neither to
     a seed nor to a session alone up to three times, so that its intervals are rather too wide.
+    Of what belongs to the seeds alone it sees ``(S - 1) / S``, as every bootstrap of S values: take ten or more.
     The blocks are those of MLOps/evaluation/significance.py, their length found on the mean difference.
 
     The smallest detectable difference is ``(z_{1-alpha/2} + z_{power}) standard_error``, alpha being what lies
