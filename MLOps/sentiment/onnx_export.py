@@ -78,10 +78,9 @@ def cached_onnx(
     cache.mkdir(parents=True, exist_ok=True)
     with partial_place(place, is_folder=True) as folder:
         _make_alone(folder, precision, load)
-        if (twin := _whole(place)) is not None:
-            return twin
-        shutil.rmtree(place, ignore_errors=True)
-        folder.rename(place)
+        if _whole(place) is None:  # another process may have made it meanwhile
+            folder.chmod(0o755)
+            folder.rename(place)
     made = _whole(place)
     assert made is not None
     _LOG.info("its probabilities differ from torch's by %.1e at most", made.deviation)
@@ -89,17 +88,18 @@ def cached_onnx(
 
 
 def _whole(place: Path) -> OnnxModel | None:
-    """What lies at `place`, if its files are what was promised; tells of what is broken."""
+    """What lies at `place`, if its files are what was promised; what is broken is told and removed."""
+    if not place.is_dir():
+        return None
     try:
         promise = json.loads((place / PROMISE_FILE).read_bytes())
         files: Mapping[str, str] = promise["files"]
         if all((place / name).is_file() and sha256_of(place / name) == digest for name, digest in files.items()):
             return _files(place, promise["precision"], float(promise["deviation"]))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     _LOG.warning("%s is not what was cached; making it again", place)
+    shutil.rmtree(place, ignore_errors=True)
     return None
 
 

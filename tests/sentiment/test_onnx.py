@@ -140,6 +140,15 @@ def test_altered_cache_is_told_and_made_again(
     np.testing.assert_array_equal(made.graph.read_bytes(), onnx_model.graph.read_bytes())
 
 
+def test_cache_without_its_promise_is_made_again(
+    model: Path, load: Load, onnx_model: OnnxModel, tmp_path: Path
+) -> None:
+    cache = shutil.copytree(onnx_model.graph.parents[1], tmp_path / "cache")
+    (place,) = cache.iterdir()
+    (place / "promise.json").unlink()
+    assert cached_onnx(model_digest(model), "float32", load, cache).graph.is_file()
+
+
 def test_graph_that_gives_other_figures_is_refused(
     model: Path, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
