@@ -9,7 +9,6 @@ import pytest
 from pipelines.sentiment_model import train_sentiment_model as stage
 
 CommandLine = Callable[..., list[str]]
-MINILM = "sentiment_models@base_model=minilm"
 
 
 def told(argv: list[str], capsys: pytest.CaptureFixture[str], exit_code: int) -> str:
@@ -19,10 +18,6 @@ def told(argv: list[str], capsys: pytest.CaptureFixture[str], exit_code: int) ->
     assert captured.out == ""
     assert "Traceback" not in captured.err
     return captured.err.splitlines()[-1]
-
-
-def relabelled(labelled: pd.DataFrame, **columns: object) -> pd.DataFrame:
-    return labelled.assign(**columns)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +54,9 @@ def test_file_that_is_not_there_or_no_parquet(
     assert "labelled sentences with sentence_id, text" in line
 
 
-def base_model(folder: Path, **keys: object) -> list[str]:
+def base_model(place: Path, **keys: object) -> list[str]:
     """Flags that take a base model of this description."""
-    path = folder / "base.yaml"
+    path = place / "base.yaml"
     described = {"name": "mine", "note": "made here", "warnings": [], **keys}
     path.write_text("".join(f"{key}: {value}\n" for key, value in described.items()))
     return ["--sentiment_params_path", str(path)]
