@@ -57,6 +57,7 @@ SENTENCES = (
 FEATURES = ("turbulence_window_sessions=20", "indicators=[macd,rsi_30]")
 ABLATION = (
     "environment.indicators=[macd,rsi_30]",
+    # a fixed number of shares is next to nothing, or all, where prices walk as far as here
     "environment.actions=target_weights",
     "training.total_timesteps=14000",
     "training.seeds=[0,1]",
