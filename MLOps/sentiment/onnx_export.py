@@ -7,7 +7,8 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,9 +108,23 @@ def _make_alone(folder: Path, precision: Precision, load: Callable[[], "LoraClas
     """Make the graph on one thread, torch's own threads and generators left as they are."""
     from MLOps.training.random_state import isolated
 
-    with isolated(seed=0, threads=1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own about its age and its tracing; `_make` checks the outcome
-        _make(folder, precision, load())
+    with isolated(seed=0, threads=1):
+        model = load()
+        with _quiet():
+            _make(folder, precision, model)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what exporter, optimizer and quantiser say of each step; the outcome is checked instead."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
 
 
 def _files(place: Path, precision: Precision, deviation: float) -> OnnxModel:

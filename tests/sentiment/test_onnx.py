@@ -127,7 +127,7 @@ def test_made_once_and_found_again(model: Path, onnx_model: OnnxModel) -> None:
     assert found.deviation < 1e-5
 
 
-@pytest.mark.parametrize("name", ["encoder.onnx", "head.safetensors", "promise.json"])
+@pytest.mark.parametrize("name", ["encoder.onnx", "head.safetensors"])
 def test_altered_cache_is_told_and_made_again(
     model: Path, load: Load, onnx_model: OnnxModel, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
