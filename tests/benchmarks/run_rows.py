@@ -20,6 +20,7 @@ ROWS = (
     "turbulence_vs_finrl",
     "backtest_vs_vectorbt",
     "sentiment_scoring_vs_pipeline",
+    "lora_epoch_vs_hf_trainer",
 )
 _LOG = logging.getLogger("bench")
 

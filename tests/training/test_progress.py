@@ -41,6 +41,18 @@ def test_speed_after_a_resume_counts_the_new_timesteps_alone(caplog: pytest.LogC
     assert caplog.records[-1].getMessage() == "training: 1000 of 1000 timesteps, 20 a second"
 
 
+def test_counts_what_it_is_told_and_keeps_the_last_of_each_figure(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    now = [0.0]
+    progress = Progress(50, show_bar=False, clock=lambda: now[0], unit="steps", shown=("loss", "macro_f1"))
+    now[0] = 10.0
+    progress.show({"loss": 0.7, "learning_rate": 1.0})
+    progress.show({"macro_f1": 0.66})
+    progress.reach(25)
+    progress.close()
+    assert caplog.records[-1].getMessage() == "training: 25 of 50 steps, 2.5 a second, loss 0.7, macro_f1 0.66"
+
+
 @pytest.mark.parametrize(("show_bar", "is_drawn"), [(True, True), (False, False)])
 def test_bar_is_drawn_on_a_terminal_if_wanted(show_bar: bool, is_drawn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
