@@ -33,7 +33,6 @@ MAX_DEVIATION = 1e-4
 """Of a float32 graph's probabilities from torch's."""
 _OPSET = 17
 _PACKAGES = ("onnx", "onnxruntime", "torch", "transformers")
-_FUSED = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert"})
 _PROBES = (
     "Profits rose sharply, and investors cheered.",
     "The company was fined after a disastrous year of losses, lawsuits and resignations.",
@@ -168,7 +167,7 @@ def _fast_tokenizer(model: "LoraClassifier") -> str:
 
 
 def _export(model: "LoraClassifier", path: Path) -> None:
-    """Write the encoder's graph, its attention and normalisation fused where onnxruntime knows the architecture."""
+    """Write the encoder's graph; onnxruntime fuses what it knows as it opens it, and its offline tool gained nothing."""
     import torch
 
     encoder: Any = model.network.encoder
@@ -184,7 +183,7 @@ def _export(model: "LoraClassifier", path: Path) -> None:
             states: torch.Tensor = self.encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
             return states
 
-    encoder.set_attn_implementation("eager")  # the form that the fusion below recognises
+    encoder.set_attn_implementation("eager")  # products and a softmax, which every opset has
     ids = model.tokenize(_PROBES[:1]).batch(np.zeros(1, dtype=np.int64))[0]
     try:
         torch.onnx.export(
@@ -195,7 +194,7 @@ def _export(model: "LoraClassifier", path: Path) -> None:
             output_names=["states"],
             dynamic_axes={"ids": {0: "sentences", 1: "tokens"}, "states": {0: "sentences", 1: "tokens"}},
             opset_version=_OPSET,
-            dynamo=False,  # onnxruntime's fusions know this exporter's graphs
+            dynamo=False,  # by tracing; what comes out is checked in `_make`
         )
     except Exception as error:  # torch raises many kinds; each means that there will be no graph
         line = " ".join(str(error).split())[:200]
@@ -204,24 +203,13 @@ def _export(model: "LoraClassifier", path: Path) -> None:
             "an encoder that ONNX takes",
             "engine.kind=torch",
         ) from error
-    if encoder.config.model_type in _FUSED:
-        _fuse(path, int(encoder.config.num_attention_heads), int(encoder.config.hidden_size))
-
-
-def _fuse(path: Path, heads: int, hidden_size: int) -> None:
-    from onnxruntime.transformers import optimizer
-
-    fused = optimizer.optimize_model(str(path), "bert", num_heads=heads, hidden_size=hidden_size, opt_level=0)
-    fused.save_model_to_file(str(path))
 
 
 def _quantise(path: Path) -> None:
     """Weights to int8, a scale for each output; what a layer takes in is quantised as it comes."""
-    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     unquantised = path.with_suffix(".float32")
     path.rename(unquantised)
-    options = {"DefaultTensorType": onnx.TensorProto.FLOAT}  # the types behind fused layers cannot be inferred
-    quantize_dynamic(unquantised, path, weight_type=QuantType.QInt8, per_channel=True, extra_options=options)
+    quantize_dynamic(unquantised, path, weight_type=QuantType.QInt8, per_channel=True)
     unquantised.unlink()

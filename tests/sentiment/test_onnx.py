@@ -114,13 +114,6 @@ def test_calls_hold_sentences_of_one_length_up_to_their_limit() -> None:
     assert equal_length_batches(np.array([], dtype=np.int64), call_tokens=9) == []
 
 
-def test_attention_is_fused(onnx_model: OnnxModel) -> None:
-    import onnx
-
-    kinds = [node.op_type for node in onnx.load(str(onnx_model.graph)).graph.node]
-    assert kinds.count("Attention") == 2
-
-
 def test_made_once_and_found_again(model: Path, onnx_model: OnnxModel) -> None:
     found = cached_onnx(model_digest(model), "float32", fails, onnx_model.graph.parents[1])
     assert found == onnx_model
@@ -152,18 +145,18 @@ def test_cache_without_its_promise_is_made_again(
 def test_graph_that_gives_other_figures_is_refused(
     model: Path, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fuse = onnx_export._fuse
+    export = onnx_export._export
 
-    def fuse_wrongly(path: Path, heads: int, hidden_size: int) -> None:
+    def export_wrongly(classifier: LoraClassifier, path: Path) -> None:
         import onnx
 
-        fuse(path, heads, hidden_size)
+        export(classifier, path)
         graph = onnx.load(str(path))
         scale = next(tensor for tensor in graph.graph.initializer if list(tensor.dims) == [32])
         scale.raw_data = np.linspace(-1, 1, 32, dtype=np.float32).tobytes()
         onnx.save(graph, str(path))
 
-    monkeypatch.setattr(onnx_export, "_fuse", fuse_wrongly)
+    monkeypatch.setattr(onnx_export, "_export", export_wrongly)
     with pytest.raises(ModelError, match=r"differ from torch's by .*engine\.kind=torch"):
         cached_onnx(model_digest(model), "float32", load, tmp_path)
     assert list(tmp_path.iterdir()) == []

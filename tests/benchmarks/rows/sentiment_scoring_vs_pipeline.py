@@ -14,6 +14,7 @@ import torch
 from comparison import Demand, Measurement, Row, in_turns, require_equal
 from news_sentences import CACHE, read_news_sentences, write_model
 from transformers import PreTrainedModel, pipeline
+from transformers import logging as transformers_logging
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from MLOps.inference.model_files import model_digest
@@ -53,6 +54,7 @@ class Peer:
     """The pipeline, as its documentation uses it."""
 
     def __init__(self, classifier: LoraClassifier) -> None:
+        transformers_logging.set_verbosity(logging.CRITICAL)  # it complains of a model that is not one of its own
         self._max_tokens = classifier.card.max_tokens
         self._pipeline: Any = pipeline(
             "text-classification", model=_AsTransformersModel(classifier), tokenizer=classifier.tokenizer, top_k=None
