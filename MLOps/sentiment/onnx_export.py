@@ -167,7 +167,7 @@ def _fast_tokenizer(model: "LoraClassifier") -> str:
 
 
 def _export(model: "LoraClassifier", path: Path) -> None:
-    """Write the encoder's graph; onnxruntime fuses what it knows as it opens it, and its offline tool gained nothing."""
+    """Write the encoder's graph; onnxruntime fuses what it knows as it opens it; its offline tool gained nothing."""
     import torch
 
     encoder: Any = model.network.encoder
