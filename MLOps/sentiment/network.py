@@ -4,6 +4,7 @@ LoRA: Hu et al. (2021), https://arxiv.org/abs/2106.09685: a frozen weight W of a
 W + (alpha / rank) B A, with A (rank, inputs) and B (outputs, rank), B zero at first.
 """
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -79,16 +80,17 @@ def build_network(
     encoder = open_encoder(base, dropout=dropout, attention_dropout=attention_dropout)
     layers = range(lora.first_layer, int(encoder.config.num_hidden_layers))
     _check_targets(encoder, lora, layers)
-    adapted = get_peft_model(
-        encoder,
-        LoraConfig(
-            r=lora.rank,
-            lora_alpha=lora.alpha,  # type: ignore[arg-type]  # peft divides by the rank; a fraction is as good
-            lora_dropout=lora_dropout,
-            target_modules=list(lora.target_modules),
-            layers_to_transform=list(layers),
-        ),
+    wanted = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]  # peft divides by the rank; a fraction is as good
+        lora_dropout=lora_dropout,
+        target_modules=list(lora.target_modules),
+        layers_to_transform=list(layers),
     )
+    with warnings.catch_warnings():
+        # peft 0.21 asks for a name that transformers 5 has renamed; may go with a newer peft
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        adapted = get_peft_model(encoder, wanted)
     return SentenceClassifier(adapted, int(encoder.config.hidden_size), classes, pooling, dropout)
 
 

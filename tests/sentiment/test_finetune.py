@@ -133,6 +133,13 @@ def test_kept_states_change_nothing_but_the_last_bits(tune: Tune, tmp_path: Path
         torch.testing.assert_close(anew.tensors[name], tensor, atol=1e-4, rtol=1e-3)
 
 
+def test_bfloat16_products_teach_about_the_same(tune: Tune) -> None:
+    tracker = MemoryTracker()
+    found = tune("training.mixed_precision=on", tracker=tracker)
+    assert tracker.curves["validation/macro_f1"][-1][1] > 0.8
+    assert {tensor.dtype for tensor in found.tensors.values()} == {torch.float32}
+
+
 def test_stops_when_the_validation_split_gets_no_better_and_keeps_the_best(
     tune: Tune, monkeypatch: pytest.MonkeyPatch
 ) -> None:
