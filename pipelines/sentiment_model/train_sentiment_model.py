@@ -1,7 +1,8 @@
 """Stage train_sentiment_model: labelled sentences to a registered classifier.
 
 Makes models/sentiment/<base model>-<key>/ with model.json and adapter.safetensors, registers it and points
-the alias `challenger` at it; charts/ shows the held-out split. An interrupted run of the same settings and
+the alias `challenger` at it; held_out.parquet has what it says of each sentence of the test split, and
+charts/ shows it. An interrupted run of the same settings and
 data goes on from its last checkpoint.
 """
 
@@ -20,11 +21,14 @@ from MLOps.settings.sentiment_model import TrainSentimentModelSettings
 from MLOps.stage import FileFlag, Scalar, Stage, StageResult, Tracker, ValueFlag
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from MLOps.sentiment.base_model import BaseModel
+    from MLOps.sentiment.scorer import FloatArray
     from MLOps.training.checkpoint import CheckpointStore
 
 _LOG = logging.getLogger(__name__)
-_CHARTS, _CHECKPOINTS = "charts", ".checkpoints"
+_HELD_OUT, _CHARTS, _CHECKPOINTS = "held_out.parquet", "charts", ".checkpoints"
 
 
 def train_sentiment_model(settings: TrainSentimentModelSettings, tracker: Tracker) -> StageResult:
@@ -116,12 +120,13 @@ def _make_model(
         classifier = load_lora_classifier(folder, digest, base.folder)
         test_logits = logits_of(classifier.network, test.sentences)
     figures |= _named("test", figures_of(test_logits, test.labels, temperature))
+    _write_held_out(folder / _HELD_OUT, splits["test"], test_logits / temperature)
     (folder / _CHARTS).mkdir()
     write_charts(folder / _CHARTS / "held_out.html", test_logits, test.labels, temperature)
     tracker.artifact(folder / _CHARTS, _CHARTS)
     tracker.metrics(figures, step=found.steps)
     return Made(
-        files={"model": CARD_FILE, "adapter": ADAPTER_FILE},
+        files={"model": CARD_FILE, "adapter": ADAPTER_FILE, "held_out": _HELD_OUT},
         metrics={**told, "temperature": temperature, **figures},
         details={
             "model_digest": digest,
@@ -131,6 +136,15 @@ def _make_model(
             **{f"{name}_articles": rows["group"].nunique() for name, rows in splits.items()},
         },
     )
+
+
+def _write_held_out(path: Path, sentences: "pd.DataFrame", logits: "FloatArray") -> None:
+    """The labelled sentences with a column of probabilities for each class."""
+    from MLOps.sentiment.scorer import LABELS, softmax
+
+    probabilities = softmax(logits)
+    columns = {name: probabilities[:, position] for position, name in enumerate(LABELS)}
+    sentences[["sentence_id", "group", "text", "label"]].assign(**columns).to_parquet(path, index=False)
 
 
 def _named(split: str, figures: dict[str, float]) -> dict[str, float]:

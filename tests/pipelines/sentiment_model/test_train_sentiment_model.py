@@ -57,6 +57,7 @@ def test_makes_a_model_that_scores_sentences(done: Done, tiny_base_model: Path) 
     assert sorted(file.name for file in folder.iterdir()) == [
         "adapter.safetensors",
         "charts",
+        "held_out.parquet",
         "model.json",
         "result.json",
     ]
@@ -65,6 +66,20 @@ def test_makes_a_model_that_scores_sentences(done: Done, tiny_base_model: Path) 
     scorer = load_lora_classifier(folder, str(done.result.details["model_digest"]), tiny_base_model)
     found = scorer.probabilities(["the market awful bad", "the market plain same", "the market great rise"])
     assert found.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_tells_what_it_says_of_each_held_out_sentence(
+    done: Done, labelled: pd.DataFrame, tiny_base_model: Path
+) -> None:
+    told = pd.read_parquet(done.result.artifacts["held_out"].path)
+    test = labelled[labelled["split"] == "test"].reset_index(drop=True)
+    names = ["sentence_id", "group", "text", "label"]
+    pd.testing.assert_frame_equal(told[names], test[names], check_dtype=False)
+    scorer = load_lora_classifier(done.result.folder, None, tiny_base_model)
+    found = told[["negative", "neutral", "positive"]].to_numpy()
+    np.testing.assert_allclose(found, scorer.probabilities(test["text"].tolist()), atol=1e-6)
+    hits = (found.argmax(axis=1) == test["label"]).mean()
+    assert hits == pytest.approx(done.result.metrics["test_accuracy"])
 
 
 def test_the_card_tells_how_it_was_made_and_nothing_that_varies(done: Done, labelled: pd.DataFrame) -> None:
