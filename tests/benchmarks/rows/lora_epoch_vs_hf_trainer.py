@@ -1,7 +1,9 @@
 """Seconds of an epoch: our loop and transformers' Trainer, both over peft, on the same rows, batch and threads.
 
 The shipped settings on both sides: the same encoder, updates, dropout, optimiser and schedule. Ours leaves dropout
-out of the frozen layers and computes these once; that computation is within its epoch.
+out of the frozen layers and computes these once, in its first epoch. Its figure is the mean over a training of as many
+epochs as are shipped, that computation within; the first epoch alone is told beside it. One epoch of the Trainer is
+timed, for all of its epochs cost alike.
 """
 
 import logging
@@ -91,8 +93,13 @@ def measure(*, is_quick: bool) -> Measurement:
         return plain.run()
 
     _LOG.info("timing")
-    timing = in_turns(peers, ours.run, _RUNS_QUICK if is_quick else _RUNS)
-    later = our_seconds(contest.seeded(1, 2)) - timing.ours
+    budget = settings.hyperparameters.epochs
+
+    def our_mean_epoch() -> float:
+        ours.run()
+        return our_seconds(contest.seeded(len(ours.seconds), budget)) / budget
+
+    timing = in_turns(peers, our_mean_epoch, _RUNS_QUICK if is_quick else _RUNS)
     distance = abs(fmean(ours.macro_f1) - fmean(plain.macro_f1))
     return Measurement(
         timing=timing,
@@ -109,22 +116,23 @@ def measure(*, is_quick: bool) -> Measurement:
             ),
         ),
         findings=(
-            f"the Trainer with grouping by length: {median(grouped.seconds):.1f} s; our later epochs: {later:.1f} s",
-            f"processor time, which a busy machine bends less: ours {median(ours.cpu_seconds):.1f} s, "
+            f"the Trainer with grouping by length: {median(grouped.seconds):.1f} s; our first epoch, which computes "
+            f"the frozen layers: {median(ours.seconds):.1f} s, {timing.peer / median(ours.seconds):.2f} times better",
+            f"processor time, which a busy machine bends less: our first epoch {median(ours.cpu_seconds):.1f} s, "
             f"the Trainer's {median(plain.cpu_seconds):.1f} s, with grouping {median(grouped.cpu_seconds):.1f} s",
             f"macro-F1 on the validation split after one epoch, {len(ours.macro_f1)} seeds: ours {ours.told()}, "
             f"the Trainer's {plain.told()}, with grouping {grouped.told()}",
             f"padding in our batches {_padding(rows.train.sentences, settings):.1%}; bfloat16: {has_bfloat16()}",
         ),
         notes=(
-            "Ours includes the frozen layers' states, computed once, and the judgement of three sentences.",
+            f"Ours is the mean of {budget} epochs, the frozen layers' states within, and of judging three sentences.",
             "Both sides load the encoder and train the same network with peft's updates on the clock; the Trainer "
             "records and saves nothing.",
             "Ours has no dropout in the frozen layers; the Trainer has, as it does not tell layers apart.",
         ),
         details={
             "grouped_seconds": grouped.seconds,
-            "later_epoch_seconds": later,
+            "first_epoch_seconds": ours.seconds,
             "cpu_seconds": {"ours": ours.cpu_seconds, "plain": plain.cpu_seconds, "grouped": grouped.cpu_seconds},
             "macro_f1": {"ours": ours.macro_f1, "plain": plain.macro_f1, "grouped": grouped.macro_f1},
         },
