@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
 from MLOps.artifacts import write_text, written_whole
 from MLOps.errors import ModelError
 from MLOps.inference.model_files import ADAPTER_FILE, CARD_FILE, check_digest, model_digest
 from MLOps.sentiment.base_model import check_base, open_tokenizer
 from MLOps.sentiment.batches import TokenizedSentences, sorted_batches, tokenize
-from MLOps.sentiment.model_card import LoraClassifierCard
+from MLOps.sentiment.model_card import LoraClassifierCard, VaderCard, read_sentiment_card
 from MLOps.sentiment.network import SentenceClassifier, Tensors, build_network, merged, put_tensors
 from MLOps.sentiment.scorer import FloatArray, softmax
 
@@ -74,27 +73,6 @@ def write_sentiment_model(folder: Path, card: LoraClassifierCard, tensors: Tenso
     return model_digest(folder)
 
 
-def read_lora_card(folder: Path) -> LoraClassifierCard:
-    """The card of a model folder.
-
-    Raises
-    ------
-    ModelError
-        If there is none, or it is no card of this kind.
-    """
-    path = folder / CARD_FILE
-    try:
-        return LoraClassifierCard.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise ModelError(f"{folder} holds no {CARD_FILE}", "a sentiment model's folder", "train one first") from error
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise ModelError(
-            f"{path}: {place} {fault['msg']}", "a card of kind lora_classifier, format 1", "fetch or train it again"
-        ) from error
-
-
 def load_lora_classifier(folder: Path, digest: str | None, base_folder: Path) -> LoraClassifier:
     """Load a model for scoring, every promise checked first.
 
@@ -117,7 +95,9 @@ def load_lora_classifier(folder: Path, digest: str | None, base_folder: Path) ->
     """
     if digest is not None:
         check_digest(folder, digest)
-    card = read_lora_card(folder)
+    card = read_sentiment_card(folder)
+    if isinstance(card, VaderCard):
+        raise ModelError(f"{folder} holds a model of kind {card.kind}", "kind lora_classifier")
     tensors = _read_adapter(folder / ADAPTER_FILE)
     check_base(base_folder, card.base_model)
     with torch.random.fork_rng(devices=[]):

@@ -1,9 +1,21 @@
 """The card of a sentiment model: ``model.json``, and what it promises of ``adapter.safetensors``."""
 
 import hashlib
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from MLOps.errors import ModelError
+from MLOps.inference.model_files import CARD_FILE
+from MLOps.sentiment.scorer import LABELS
+
+
+def _as_scored(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of a scorer are read by their place, so that other classes would turn a score's sign."""
+    if labels != LABELS:
+        raise ValueError(f"is {', '.join(labels)}, not {', '.join(LABELS)}")
+    return labels
 
 
 class _Card(BaseModel):
@@ -34,7 +46,7 @@ class LoraClassifierCard(_Card):
     format: Literal[1] = 1
     kind: Literal["lora_classifier"] = "lora_classifier"
     base_model: BaseModelRecord
-    labels: tuple[str, ...] = Field(min_length=2)
+    labels: Annotated[tuple[str, ...], AfterValidator(_as_scored)]
     lora: LoraRecord
     pooling: Literal["mean", "cls"] = Field(description="What of the last layer's states the head sees.")
     max_tokens: int = Field(ge=8, le=8192, description="Longer sentences are cut.")
@@ -59,3 +71,28 @@ def group_digest(group: str) -> str:
 
 
 SentimentCard = Annotated[LoraClassifierCard | VaderCard, Field(discriminator="kind")]
+_CARDS: TypeAdapter[LoraClassifierCard | VaderCard] = TypeAdapter(SentimentCard)
+
+
+def read_sentiment_card(folder: Path) -> LoraClassifierCard | VaderCard:
+    """The card of a sentiment model.
+
+    Raises
+    ------
+    ModelError
+        If there is none, its kind is not on the allow-list, a field is missing or malformed, or its
+        classes are not `LABELS` in their order.
+    """
+    path = folder / CARD_FILE
+    try:
+        return _CARDS.validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ModelError(f"{folder} holds no {CARD_FILE}", "a sentiment model's folder", "train one first") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise ModelError(
+            f"{path}: {place} {fault['msg']}",
+            "kinds lora_classifier and vader (format 1)",
+            "fetch or train it again; a trading agent's registry name is another one (registry.model_name)",
+        ) from error

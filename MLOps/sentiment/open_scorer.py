@@ -4,42 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
-
-from MLOps.errors import ModelError
-from MLOps.inference.model_files import CARD_FILE, check_digest
-from MLOps.sentiment.model_card import LoraClassifierCard, SentimentCard, VaderCard
+from MLOps.inference.model_files import check_digest
+from MLOps.sentiment.model_card import VaderCard, read_sentiment_card
 from MLOps.sentiment.scorer import FloatArray, SentenceScorer
 from MLOps.settings.score_news import ScoringEngineSettings
 
 if TYPE_CHECKING:
     from MLOps.sentiment.lora_classifier import LoraClassifier
     from MLOps.sentiment.onnx_engine import Precision
-
-_CARDS: TypeAdapter[LoraClassifierCard | VaderCard] = TypeAdapter(SentimentCard)
-
-
-def read_sentiment_card(folder: Path) -> LoraClassifierCard | VaderCard:
-    """The card of a sentiment model.
-
-    Raises
-    ------
-    ModelError
-        If there is none, its kind is not on the allow-list, or a field is missing or malformed.
-    """
-    path = folder / CARD_FILE
-    try:
-        return _CARDS.validate_json(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ModelError(f"{folder} holds no {CARD_FILE}", "a sentiment model's folder", "train one first") from error
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise ModelError(
-            f"{path}: {place} {fault['msg']}",
-            "kinds lora_classifier and vader (format 1)",
-            "fetch or train it again; a trading agent's registry name is another one (registry.model_name)",
-        ) from error
 
 
 def open_scorer(

@@ -11,8 +11,8 @@ from MLOps.errors import ModelError
 from MLOps.inference.model_files import check_digest
 from MLOps.sentiment.base_model import load_base_model
 from MLOps.sentiment.lexicons import LoughranMcDonaldScorer, VaderScorer
-from MLOps.sentiment.model_card import BaseModelRecord, LoraClassifierCard
-from MLOps.sentiment.open_scorer import open_scorer, read_sentiment_card
+from MLOps.sentiment.model_card import BaseModelRecord, LoraClassifierCard, read_sentiment_card
+from MLOps.sentiment.open_scorer import open_scorer
 from MLOps.sentiment.scorer import LABELS, SentenceScorer
 from MLOps.sentiment.thresholds import fit_thresholds
 from MLOps.settings.score_news import ScoringEngineSettings

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from MLOps.inference.model_files import model_digest
-from MLOps.sentiment.model_card import LoraClassifierCard, VaderCard
-from MLOps.sentiment.open_scorer import open_scorer, read_sentiment_card
+from MLOps.sentiment.model_card import LoraClassifierCard, VaderCard, read_sentiment_card
+from MLOps.sentiment.open_scorer import open_scorer
 from MLOps.sentiment.scorer import SentenceScorer
 from MLOps.settings.score_news import ScoreNewsSettings
 

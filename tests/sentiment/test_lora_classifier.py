@@ -1,5 +1,6 @@
 """The model on disk: written with equal bytes, read with every promise checked, scoring each sentence by itself."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,9 @@ from MLOps.sentiment.base_model import BaseModel, base_digest
 from MLOps.sentiment.lora_classifier import LoraClassifier, load_lora_classifier, write_sentiment_model
 from MLOps.sentiment.model_card import LoraClassifierCard, LoraRecord
 from MLOps.sentiment.network import build_network, trained_tensors
+from MLOps.sentiment.open_scorer import open_scorer
 from MLOps.sentiment.scorer import LABELS, SentenceScorer
+from MLOps.settings.score_news import ScoringEngineSettings
 
 LORA = LoraRecord(rank=2, alpha=4, target_modules=("query", "dense"), first_layer=1)
 SENTENCES = [
@@ -164,8 +167,10 @@ def test_adapter_of_another_base_model_is_refused(
     ("text", "told"),
     [
         (None, "holds no model.json"),
-        ("{}", "base_model Field required"),
-        ('{"kind": "mlp_actor"}', "kind Input should"),
+        ("{}", "Unable to extract tag"),
+        ('{"kind": "lora_classifier"}', "base_model Field required"),
+        ('{"kind": "mlp_actor"}', "kinds lora_classifier and vader"),
+        ('{"kind": "vader", "version": "3"}', "kind vader"),
     ],
 )
 def test_folder_without_its_card(copy: Path, tiny_base_model: Path, text: str | None, told: str) -> None:
@@ -174,6 +179,24 @@ def test_folder_without_its_card(copy: Path, tiny_base_model: Path, text: str | 
         (copy / "model.json").write_text(text)
     with pytest.raises(ModelError, match=told):
         load_lora_classifier(copy, None, tiny_base_model)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [("positive", "neutral", "negative"), ("negative", "positive"), (*LABELS, "mixed")],
+    ids=["turned", "two", "four"],
+)
+def test_card_of_other_classes_is_refused_wherever_scores_are_made(
+    copy: Path, tiny_base_model: Path, tmp_path: Path, labels: tuple[str, ...]
+) -> None:
+    card = json.loads((copy / "model.json").read_text()) | {"labels": labels}
+    (copy / "model.json").write_text(json.dumps(card))
+    told = rf"labels .* is {', '.join(labels)}, not negative, neutral, positive"
+    with pytest.raises(ModelError, match=told):
+        load_lora_classifier(copy, None, tiny_base_model)
+    engine = ScoringEngineSettings.model_validate({"kind": "torch", "threads": 1})
+    with pytest.raises(ModelError, match=told):
+        open_scorer(copy, model_digest(copy), lambda: tiny_base_model, tmp_path / "cache", engine)
 
 
 def test_module_that_the_encoder_lacks(tiny_base_model: Path) -> None:

@@ -15,10 +15,10 @@ from MLOps.errors import DigestError, ModelError
 from MLOps.inference.model_files import model_digest
 from MLOps.sentiment import onnx_export
 from MLOps.sentiment.lora_classifier import LoraClassifier, load_lora_classifier, write_sentiment_model
-from MLOps.sentiment.model_card import BaseModelRecord, LoraClassifierCard, LoraRecord
+from MLOps.sentiment.model_card import BaseModelRecord, LoraClassifierCard, LoraRecord, read_sentiment_card
 from MLOps.sentiment.onnx_engine import OnnxClassifier, OnnxModel, equal_length_batches
 from MLOps.sentiment.onnx_export import cached_onnx
-from MLOps.sentiment.open_scorer import open_scorer, read_sentiment_card
+from MLOps.sentiment.open_scorer import open_scorer
 from MLOps.sentiment.scorer import LABELS
 from MLOps.settings.score_news import ScoringEngineSettings
 

@@ -14,8 +14,13 @@ import pytest
 from deployment.promotion import sentiment_contender
 from MLOps.inference.model_files import ADAPTER_FILE, CARD_FILE
 from MLOps.sentiment.labelled import write_labelled
-from MLOps.sentiment.model_card import BaseModelRecord, LoraClassifierCard, LoraRecord, group_digest
-from MLOps.sentiment.open_scorer import read_sentiment_card
+from MLOps.sentiment.model_card import (
+    BaseModelRecord,
+    LoraClassifierCard,
+    LoraRecord,
+    group_digest,
+    read_sentiment_card,
+)
 from MLOps.sentiment.scorer import LABELS
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.sentiment_promotion import SentimentPromotionSettings

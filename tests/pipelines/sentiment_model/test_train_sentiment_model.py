@@ -16,7 +16,8 @@ import pytest
 from experiment_tracking.runner import read_settings
 from MLOps import failpoints
 from MLOps.inference.model_files import model_digest
-from MLOps.sentiment.lora_classifier import load_lora_classifier, read_lora_card
+from MLOps.sentiment.lora_classifier import load_lora_classifier
+from MLOps.sentiment.model_card import LoraClassifierCard, read_sentiment_card
 from MLOps.sentiment.training_data import group_marks
 from MLOps.settings.project import project_root
 from MLOps.settings.sentiment_model import TrainSentimentModelSettings
@@ -83,7 +84,8 @@ def test_tells_what_it_says_of_each_held_out_sentence(
 
 
 def test_the_card_tells_how_it_was_made_and_nothing_that_varies(done: Done, labelled: pd.DataFrame) -> None:
-    card = read_lora_card(done.result.folder)
+    card = read_sentiment_card(done.result.folder)
+    assert isinstance(card, LoraClassifierCard)
     assert card.provenance["labelled_sha256"] == done.result.inputs["labelled"]
     assert (card.provenance["seed"], card.base_model.name, card.base_model.warnings) == (42, "My Tiny/BERT", ("Tiny.",))
     assert card.provenance["validation_macro_f1"] == done.result.metrics["validation_macro_f1"]
