@@ -1,7 +1,7 @@
 """The encoder that is adapted: found or fetched, known by a digest, opened without running any of its code."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,9 @@ _READ = (
     "model.safetensors.index.json",
 )
 """What is read of a folder; anything else in it (pickled weights, code) is neither read nor part of the digest."""
+_ADAPTER = "adapter_config.json"
+_UNUSED = frozenset({"pooler", "position_ids"})
+"""Parts of an encoder's weights that many a file leaves out: no sentence's states depend on what it holds there."""
 _MEND = "config/sentiment_models/"
 
 
@@ -73,7 +76,7 @@ def load_base_model(settings: BaseModelSettings, cache: Path) -> BaseModel:
     DigestError
         If the archive has other bytes than the pinned ones.
     ModelError
-        If the folder lacks the configuration, the tokenizer or safetensors weights.
+        If the folder lacks the configuration, the tokenizer or safetensors weights, or holds an adapter.
     """
     folder = _folder(settings, cache)
     return BaseModel(folder, settings.name, base_digest(folder), settings.origin, settings.warnings)
@@ -85,8 +88,14 @@ def base_digest(folder: Path) -> str:
     Raises
     ------
     ModelError
-        If one of the three is missing.
+        If one of the three is missing, or an adapter lies beside them.
     """
+    if (folder / _ADAPTER).exists():
+        raise ModelError(
+            f"the base model in {folder} holds {_ADAPTER}: transformers would load that adapter unasked",
+            "an encoder without an adapter",
+            f"merge the adapter into the weights, or remove it ({_MEND})",
+        )
     files = sorted({path for pattern in _READ for path in folder.glob(pattern) if path.is_file()})
     names = [file.name for file in files]
     needed = {
@@ -130,7 +139,8 @@ def open_encoder(folder: Path, dropout: float = 0.0, attention_dropout: float = 
     Raises
     ------
     ModelError
-        If its kind is not built into transformers, or the weights do not fit the configuration.
+        If its kind is not built into transformers, or the weights do not fit the configuration: transformers
+        would draw those that are missing at random.
     """
     from transformers import AutoConfig, AutoModel
 
@@ -140,9 +150,23 @@ def open_encoder(folder: Path, dropout: float = 0.0, attention_dropout: float = 
     for name, share in names.items():
         if hasattr(config, name):
             setattr(config, name, share)
-    encoder: PreTrainedModel = _opened(AutoModel, folder, config=config, use_safetensors=True, dtype="float32")
+    encoder: PreTrainedModel
+    encoder, loading = _opened(
+        AutoModel, folder, config=config, use_safetensors=True, dtype="float32", output_loading_info=True
+    )
+    _check_complete(folder, loading)
     encoder.train(False)
     return encoder
+
+
+def _check_complete(folder: Path, loading: Mapping[str, Any]) -> None:
+    """Raise ModelError if a weight that a sentence's states depend on is not the folder's."""
+    if lacking := sorted(name for name in loading["missing_keys"] if _UNUSED.isdisjoint(name.split("."))):
+        raise ModelError(
+            f"the weights in {folder} lack {lacking[0]}" + (f" and {len(lacking) - 1} more" if lacking[1:] else ""),
+            "all weights of the encoder that config.json describes",
+            _MEND,
+        )
 
 
 def _opened(kind: Any, folder: Path, **arguments: Any) -> Any:

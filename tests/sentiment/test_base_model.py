@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from MLOps.errors import ModelError, SourceUnavailableError
 from MLOps.sentiment import base_model
@@ -131,6 +132,54 @@ def test_weights_cut_short_give_one_line(copy: Path) -> None:
     with pytest.raises(ModelError, match="cannot be opened") as raised:
         open_encoder(copy)
     assert "\n" not in str(raised.value)
+
+
+def rename(folder: Path, named: Callable[[str], str | None]) -> None:
+    """Give the weights other names; a weight without a name is dropped."""
+    weights = load_file(folder / "model.safetensors")
+    renamed = {name: tensor for old, tensor in weights.items() if (name := named(old)) is not None}
+    save_file(renamed, folder / "model.safetensors", {"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (
+            lambda name: None if name.startswith("encoder.layer.1.") else name,
+            r"lack encoder.layer.1.\S+ and 15 more",
+        ),
+        (lambda name: f"other.{name}", r"lack embeddings\.\S+ and \d+ more"),
+        (lambda name: None if name == "encoder.layer.0.output.dense.bias" else name, "lack encoder.+dense.bias;"),
+    ],
+    ids=["a layer", "other names", "one weight"],
+)
+def test_weights_that_transformers_would_draw_at_random_are_refused(
+    copy: Path, named: Callable[[str], str | None], told: str
+) -> None:
+    rename(copy, named)
+    with pytest.raises(ModelError, match=told) as raised:
+        open_encoder(copy)
+    assert "\n" not in str(raised.value)
+
+
+def test_weights_of_another_shape_are_refused(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text()) | {"intermediate_size": 32}
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="cannot be opened") as raised:
+        open_encoder(copy)
+    assert "\n" not in str(raised.value)
+
+
+def test_pooler_may_be_missing_and_weights_may_bear_the_name_of_their_kind(copy: Path, tiny_base_model: Path) -> None:
+    rename(copy, lambda name: None if name.startswith("pooler.") else f"bert.{name}")
+    found, expected = (open_encoder(folder).encoder.state_dict() for folder in (copy, tiny_base_model))
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_folder_with_an_adapter_is_refused(copy: Path) -> None:
+    (copy / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"holds adapter_config.json: transformers would load"):
+        base_digest(copy)
 
 
 def test_dropout_is_set_in_all_layers_and_the_encoder_does_not_train(tiny_base_model: Path) -> None:
