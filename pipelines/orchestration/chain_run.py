@@ -50,7 +50,7 @@ class ChainRun:
     run_date : date
         The logical date, the same for every stage.
     overrides : mapping of str to str
-        By key, the ``key=value`` that a person gave; each goes to the stages that know the key.
+        By key, the ``key=value`` that a person gave; each goes to the stages that know the key, but not as their own.
     reports : Path
         Folder below which the run is recorded, in ``chains/<run id>/``.
     """

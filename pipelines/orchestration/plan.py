@@ -35,6 +35,9 @@ class Step(Settings):
     overrides: dict[str, Override] = Field(
         description="Settings of the stage; ${stage.field} takes a value from an earlier step's result."
     )
+    own: tuple[str, ...] = Field(
+        description="Settings of the stage that an override of the whole plan does not reach; they mean another thing."
+    )
     timeout_minutes: float = Field(gt=0, le=1440, description="The stage is ended after this long, in minutes.")
     retries: int = Field(ge=0, le=10, description="Further tries after a failure that may pass.")
     retry_delay_seconds: float = Field(ge=0, le=3600, description="Wait before a further try, in seconds.")
@@ -77,5 +80,9 @@ class Plan(Settings):
         return self.stages[stage].settings_type
 
     def owners(self, override_key: str) -> list[str]:
-        """The stages of this plan whose settings hold the key of an override."""
-        return [step.stage for step in self.steps if holds_key(self.settings_type(step.stage), override_key)]
+        """The stages of this plan that an override reaches: their settings hold its key, and not as their own."""
+        return [
+            step.stage
+            for step in self.steps
+            if override_key not in step.own and holds_key(self.settings_type(step.stage), override_key)
+        ]

@@ -27,7 +27,8 @@ def faults_of(plan: Plan) -> Iterator[str]:
         earlier.append(step.stage)
     if len(models) == len(plan.steps):
         for key in plan.form:
-            if not any(find_field(model, key) for model in models):
+            reached = (model for step, model in zip(plan.steps, models, strict=True) if key not in step.own)
+            if not any(find_field(model, key) for model in reached):
                 yield f"form: {key} is a setting of none of the plan's stages"
     for name, text in plan.outcome.items():
         yield from _reference_faults(f"outcome.{name}", references(text), earlier)
@@ -41,7 +42,7 @@ def _stage_faults(place: str, step: Step, entry: StageEntry, models: list[type[B
     except (ImportError, AttributeError) as error:
         yield f"{place}: {entry.settings}: {error}"
         return
-    for key in step.overrides:
+    for key in (*step.overrides, *step.own):
         if not holds_key(models[-1], key):
             yield f"{place}: {key} is no setting of this stage"
 

@@ -26,7 +26,7 @@ def finish(**details):
                       "artifacts": artifacts, "details": details}))
 '''
 
-STEP = {"overrides": {}, "timeout_minutes": 5, "retries": 0, "retry_delay_seconds": 0}
+STEP = {"overrides": {}, "own": [], "timeout_minutes": 5, "retries": 0, "retry_delay_seconds": 0}
 
 
 @pytest.fixture

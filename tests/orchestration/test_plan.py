@@ -51,6 +51,8 @@ def _changed(values: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
         ("steps.0.overrides", {"news_path": "${run_backtest.folder}"}, "refers to no earlier step; allowed: none"),
         ("steps.1.overrides", {"features_path": "${build_features.wings}"}, "a result holds stage, key, status"),
         ("steps.1.overrides", {"wings": 2}, "wings is no setting of this stage"),
+        ("steps.1.own", ["feathers"], "feathers is no setting of this stage"),
+        ("steps.0.own", ["fill_limit_sessions"], "fill_limit_sessions is a setting of none of the plan's stages"),
         ("steps.0.timeout_minutes", 0, "steps.0.timeout_minutes: Input should be greater than 0"),
         ("steps.0.pause", 3, "steps.0.pause: Extra inputs are not permitted"),
         ("form", ["wings"], "wings is a setting of none of the plan's stages"),
@@ -102,3 +104,18 @@ def test_an_override_belongs_to_the_stages_that_know_its_key() -> None:
     assert plan.owners("rl_agents@agent") == ["train_rl_agent"]
     assert plan.owners("paths.workspace") == [step.stage for step in plan.steps]
     assert plan.owners("split.wings") == []
+
+
+def test_a_model_that_a_person_names_is_the_agents() -> None:
+    plan = load_plan("full_strategy")
+    agents = ["train_rl_agent", "run_backtest", "promote_to_paper"]
+    assert [stage for stage in plan.owners("registry.model_name") if stage in ("score_news", *agents)] == agents
+    assert plan.owners("model_version") == agents[1:]
+    assert "score_news" in plan.owners("registry.kind")
+
+
+def test_new_sentences_and_the_plan_that_they_start_read_one_source() -> None:
+    """The event of an asset carries no settings."""
+    plan = load_plan("labelled_sentences")
+    assert plan.updates == load_plan("sentiment_finetuning").schedule.asset
+    assert plan.form == ("run_date",)

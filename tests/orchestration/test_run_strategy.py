@@ -50,6 +50,17 @@ def test_runs_every_stage_and_tells_the_outcome(
     assert captured.err.index("building") < captured.err.index("[2/2] run_backtest") < captured.err.index("testing")
 
 
+def test_what_is_a_steps_own_is_not_overridden(
+    plan_values: dict[str, Any], write_plan: Callable[..., Path], run_pair: Chain, workspace: Path
+) -> None:
+    plan_values["steps"][0]["own"] = ["registry.model_name"]
+    write_plan(plan_values)
+    assert run_pair("registry.model_name=mine") == 0
+    _, steps = read_chain(newest_chain(workspace / "reports"))
+    reached = ["registry.model_name=mine" in str(step.result and step.result.details["arguments"]) for step in steps]
+    assert reached == [False, True]
+
+
 def test_the_record_of_a_run_holds_no_password(run_pair: Chain, workspace: Path) -> None:
     assert run_pair("tracking.uri=http://me:secret@127.0.0.1:8081") == 0
     chain, _ = read_chain(newest_chain(workspace / "reports"))
