@@ -101,7 +101,9 @@ def plan_cleaning(
     versions = [version for name in registry.names() for version in registry.versions(name)]
     needed = _needed(registry, versions)
     outputs = [output for root in _roots(settings) for output in _outputs(root)]
-    kept = _with_sources([o for o in outputs if o.is_published or o.model_digest in needed], outputs)
+    # scores of the news tell their model too, yet are made anew each day: they stay as sources alone
+    of_models = {o.folder for o in outputs if o.model_digest in needed and settings.paths.data not in o.folder.parents}
+    kept = _with_sources([o for o in outputs if o.is_published or o.folder in of_models], outputs)
     gone = [o for o in _beyond(outputs, settings.keep_count, before) if o.folder not in {k.folder for k in kept}]
     gone_digests = {o.model_digest for o in gone if settings.paths.models in o.folder.parents and o.model_digest}
     gone_versions = tuple(v for v in versions if v.digest in gone_digests - needed)
@@ -131,7 +133,8 @@ def _roots(settings: CleaningSettings) -> list[Path]:
     paths = settings.paths
     models = sorted(path for path in paths.models.glob("[!.]*") if not (path / RESULT_FILE).exists())
     reports = sorted(paths.reports.glob("*"))
-    return [root for root in (paths.processed, paths.models, *models, *reports) if root.is_dir()]
+    data = [paths.processed, paths.data / "scores", paths.data / "labelled"]
+    return [root for root in (*data, paths.models, *models, *reports) if root.is_dir()]
 
 
 def _outputs(root: Path) -> Iterator[StageOutput]:

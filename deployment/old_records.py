@@ -11,6 +11,9 @@ from MLOps.settings.cleaning import CleaningSettings
 _AT_WORK = timedelta(days=2)
 """Younger than this a record may be in use: a plan gives a try at a stage one day at most."""
 
+_DIGITS = 16
+"""So many digits of a model's digest, or all of them, name its caches."""
+
 
 @dataclass(frozen=True)
 class RecordKind:
@@ -37,15 +40,18 @@ class RecordKind:
 
 
 def record_kinds(settings: CleaningSettings) -> tuple[RecordKind, ...]:
-    """Every kind; checkpoints go by age alone, for a training that ends removes its own."""
+    """Every kind; checkpoints, which a training that ends removes, and what can be made again go by age alone."""
     paths, count = settings.paths, settings.keep_count
+    checkpoints = [paths.models / ".checkpoints", *sorted(paths.models.glob("[!.]*/.checkpoints"))]
     return (
         RecordKind(paths.reports / "chains", "*/chain.json", count),
         RecordKind(paths.reports / "alerts", "*.json", count),
         RecordKind(paths.reports / "logs", "*.log", count),
         RecordKind(paths.reports / "data_validation", "*/report.json", count),
         RecordKind(paths.cache / "models", "*", count),
-        RecordKind(paths.models / ".checkpoints", "*", 0),
+        RecordKind(paths.cache / "onnx", "*", 0),
+        RecordKind(paths.cache / "news_scores", "*", 0),
+        *(RecordKind(root, "*", 0) for root in checkpoints),
     )
 
 
@@ -64,8 +70,14 @@ def old_records(settings: CleaningSettings, now: datetime, needed_digests: Colle
     before = now - max(timedelta(days=settings.keep_days), _AT_WORK)
     for kind in record_kinds(settings):
         for changed_at, entry in kind.newest_first()[kind.keep_count :]:
-            if changed_at < before.timestamp() and entry.name not in needed_digests:
+            if changed_at < before.timestamp() and not _is_of(needed_digests, entry):
                 yield entry
+
+
+def _is_of(digests: Collection[str], entry: Path) -> bool:
+    """Whether the name begins with one of the digests, or with enough of it, as a cache of one model does."""
+    start = entry.name.partition("-")[0]
+    return len(start) >= _DIGITS and any(digest.startswith(start) for digest in digests)
 
 
 def _changed_at(entry: Path) -> float:

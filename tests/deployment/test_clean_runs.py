@@ -19,7 +19,7 @@ from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.stage import MemoryTracker, StageResult
 from model_registry.champion import ensure_champion
-from model_registry.family import SENTIMENT, STOCK_TRADING, ModelFamily
+from model_registry.family import SENTIMENT, STOCK_TRADING, ModelFamily, baseline_digest
 from model_registry.open_registry import open_registry
 from model_registry.registry import ModelRegistry, ModelVersion
 from model_registry.verdict import GateResult, Verdict
@@ -179,6 +179,31 @@ def test_champions_of_other_names_and_families_stay(history: History, root: str)
     assert {f"{root} day {day}" for day in (1, 2, 4, 5)} <= history.runs()
     for version in (models[0], models[1], models[3], models[4]):
         history.registry.fetch(version)
+
+
+def test_scores_and_sentences_go_unless_a_model_or_latest_came_from_them(filesystem_history: History) -> None:
+    """A champion's own scores are made anew each day; those stay that features of a champion were built from."""
+    history = filesystem_history
+    ensure_champion(history.registry, "sentiment", SENTIMENT)
+    scorer = baseline_digest(SENTIMENT)
+    scores = [history.make("data/scores", day, digest=scorer, days_old=200 - day) for day in range(1, 6)]
+    sentences = [history.make("data/labelled", day, days_old=200 - day) for day in range(1, 6)]
+    built = {"scores": scores[0].artifacts["made"].path, "labelled": sentences[1].artifacts["made"].path}
+    features = history.make("data/processed", 1, built, days_old=150)
+    pass_gates(history, history.train(1, features, 150))
+    for day in (7, 8):
+        history.make("reports/ablations", day, days_old=100 - day)
+        history.make("reports/sentiment_promotions", day, days_old=100 - day)
+    clean_runs(history.settings, NOW)
+    assert history.outputs("data/scores") == ["day1", "day5"]
+    assert history.outputs("data/labelled") == ["day2", "day5"]
+    assert history.outputs("reports/ablations") == history.outputs("reports/sentiment_promotions") == ["day8"]
+    assert {run for run in history.runs() if run.startswith(("data/scores", "data/labelled"))} == {
+        "data/scores day 1",
+        "data/scores day 5",
+        "data/labelled day 2",
+        "data/labelled day 5",
+    }
 
 
 def test_models_that_others_registered_in_the_same_store_stay(tracked_workspace: Path) -> None:

@@ -18,8 +18,12 @@ ENTRIES = {
     "reports/logs": "{}.log",
     "reports/data_validation": "{}/report.json",
     "data/cache/models": "{}/model.json",
+    "data/cache/onnx": "{}/promise.json",
+    "data/cache/news_scores": "{}/part.parquet",
     "models/.checkpoints": "{}/checkpoint.pt",
+    "models/sentiment/.checkpoints": "{}/checkpoint.pt",
 }
+BY_AGE = [root for root in ENTRIES if root.endswith(("checkpoints", "onnx", "news_scores"))]
 
 
 def settings_of(workspace: Path, keep_days: int = 10, keep_count: int = 1) -> CleaningSettings:
@@ -46,18 +50,18 @@ def left(root: Path) -> list[str]:
     return sorted(path.stem for path in root.iterdir())
 
 
-@pytest.mark.parametrize("root", [root for root in ENTRIES if not root.endswith("checkpoints")])
+@pytest.mark.parametrize("root", [root for root in ENTRIES if root not in BY_AGE])
 def test_only_what_is_both_old_and_far_back_goes(workspace: Path, root: str) -> None:
     write_history(workspace / root, ENTRIES[root])
     clean_runs(settings_of(workspace, keep_count=2), NOW)
     assert left(workspace / root) == ["old", "recent"]
 
 
-def test_an_abandoned_checkpoint_goes_by_age_alone(workspace: Path) -> None:
-    root = workspace / "models" / ".checkpoints"
-    write_history(root, ENTRIES["models/.checkpoints"])
+@pytest.mark.parametrize("root", BY_AGE)
+def test_an_abandoned_checkpoint_and_what_a_cache_makes_again_go_by_age_alone(workspace: Path, root: str) -> None:
+    write_history(workspace / root, ENTRIES[root])
     clean_runs(settings_of(workspace, keep_count=20), NOW)
-    assert left(root) == ["recent"]
+    assert left(workspace / root) == ["recent"]
 
 
 @pytest.mark.parametrize("root", ENTRIES)
@@ -103,6 +107,17 @@ def test_files_that_are_no_records_stay(workspace: Path) -> None:
 
 
 def test_the_cached_files_of_a_needed_model_stay(workspace: Path) -> None:
-    write_history(workspace / "data" / "cache" / "models", "{}/model.json")
-    found = old_records(settings_of(workspace), NOW, needed_digests={"oldest"})
-    assert [path.name for path in found] == ["old"]
+    needed, other = "a" * 64, "b" * 64
+    for name, days_old in [(needed, 60), (other, 40), ("recent", 5)]:
+        write(workspace / "data" / "cache" / "models" / name / "model.json", days_old)
+    found = old_records(settings_of(workspace), NOW, needed_digests={needed})
+    assert [path.name for path in found] == [other]
+
+
+def test_graphs_and_scores_of_a_needed_model_stay(workspace: Path) -> None:
+    needed, other = "0123456789abcdef" * 4, "f" * 64
+    for digest in (needed, other):
+        write(workspace / "data" / "cache" / "onnx" / f"{digest}-float32-onnx1.2" / "promise.json", 400)
+        write(workspace / "data" / "cache" / "news_scores" / f"{digest[:16]}-{'a' * 16}" / "part.parquet", 400)
+    found = old_records(settings_of(workspace), NOW, needed_digests={needed})
+    assert [path.name.partition("-")[0] for path in found] == [other, other[:16]]
