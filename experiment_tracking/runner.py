@@ -3,7 +3,9 @@
 import argparse
 import contextlib
 import errno
+import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -42,6 +44,9 @@ def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int
     `StageResult` as JSON; on failure standard error ends with one line and nothing half-written stays.
     """
     _set_up_logging()
+    # Read when a stage first loads torch: threads that spin while they wait made an epoch take 11 to 122 s on two
+    # busy cores. How many threads there are stays an argument of what computes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     started = time.perf_counter()
     settings: StageSettings | None = None
     with _terminable():
@@ -50,11 +55,11 @@ def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int
             settings = _compose(stage, arguments)
             with contextlib.redirect_stdout(sys.stderr):
                 told = _answer(stage, settings, arguments) or _run(stage, settings)
+            if isinstance(told, StageResult):
+                told = told.model_copy(update={"seconds": round(time.perf_counter() - started, 3)})
+            _tell(told)
         except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the edge: every failure becomes one line
             return _report(stage.name, settings, error)
-    if isinstance(told, StageResult):
-        told = told.model_copy(update={"seconds": round(time.perf_counter() - started, 3)})
-    print(told.model_dump_json())  # noqa: T201
     return 0
 
 
@@ -130,6 +135,11 @@ def _answer(stage: Stage[SettingsT], settings: SettingsT, arguments: argparse.Na
         if (asked := getattr(arguments, flag.name)) is not None:
             return flag.answer(settings, asked)
     return None
+
+
+def _tell(told: BaseModel) -> None:
+    """Print one line of JSON in ASCII, which every standard output takes, whatever its encoding."""
+    print(json.dumps(json.loads(told.model_dump_json())), flush=True)  # noqa: T201
 
 
 def _run(stage: Stage[SettingsT], settings: SettingsT) -> StageResult:

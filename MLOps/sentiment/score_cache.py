@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from MLOps.artifacts import sha256_of, written_whole
+from MLOps.artifacts import written_whole
 from MLOps.sentiment.scorer import LABELS, FloatArray
 
 _SCHEMA = pa.schema(
@@ -42,13 +42,17 @@ class ScoreCache:
         """(K, 3) probabilities by the content's digest; a broken part is told, removed and read over."""
         known: dict[str, FloatArray] = {}
         for part in sorted(self._folder.glob("*.parquet")):
-            if not _is_whole(part):
+            try:
+                content = part.read_bytes()
+            except FileNotFoundError:  # broken, and another process removed it since it was listed
+                continue
+            if hashlib.sha256(content).hexdigest() != part.stem:
                 _LOG.warning("%s is broken; its articles are scored again", part)
                 part.unlink(missing_ok=True)
                 continue
-            table = pq.read_table(part, schema=_SCHEMA)
-            for content, row in zip(*(table[name].to_pylist() for name in _SCHEMA.names), strict=True):
-                known[content] = np.array(row, dtype=np.float64).reshape(-1, len(LABELS))
+            table = pq.read_table(pa.BufferReader(content), schema=_SCHEMA)
+            for article, row in zip(*(table[name].to_pylist() for name in _SCHEMA.names), strict=True):
+                known[article] = np.array(row, dtype=np.float64).reshape(-1, len(LABELS))
         return known
 
     def add(self, scored: Mapping[str, FloatArray]) -> None:
@@ -66,7 +70,3 @@ def _parquet(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return bytes(sink.getvalue())
-
-
-def _is_whole(part: Path) -> bool:
-    return sha256_of(part) == part.stem

@@ -10,7 +10,7 @@ from MLOps.sentiment.text_cleaning import clean_text
 from MLOps.settings.score_news import ReadingSettings
 
 RULES_VERSION = 1
-"""Raised when the code reads other sentences by the same settings; scores of sentences are kept under it."""
+"""Raised when this code or text_cleaning.py reads other sentences by the same settings; scores are kept under it."""
 _CLOSERS = "\"'\u2019\u201d\u00bb)\\]"
 _OPENERS = "\"'\u2018\u201c\u00ab([\u2014\u2013- "
 # `"?` is how a closing quotation mark and a dash reached some archives; the next sentence follows without a space.

@@ -1,9 +1,11 @@
 """A stage's command line: JSON on the last line of stdout, one clear line and a status on failure."""
 
 import errno
+import io
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -68,6 +70,55 @@ def test_only_the_result_reaches_stdout(run: Callable[..., tuple[int, str, str]]
     assert (result.stage, result.status, result.metrics) == ("probe", "made", {"window": 5.0})
     assert "third parties print" in err
     assert result.seconds > 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_result_reaches_an_output_of_any_encoding(
+    project: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    def answer(_settings: ProbeSettings, _tracker: Tracker) -> StageResult:
+        return StageResult(stage="probe", key="k", status="made", folder=project, details={"said": "Zürich \U0001f600"})
+
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.stdout", out)
+    assert run_stage(replace(STAGE, run=answer), ["tracking.enabled=false"]) == 0
+    assert json.loads(out.buffer.getvalue())["details"] == {"said": "Zürich \U0001f600"}  # type: ignore[attr-defined]
+
+
+def test_output_that_is_gone_is_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project.exists()
+    out = io.StringIO()
+    out.close()
+    monkeypatch.setattr("sys.stdout", out)
+    assert run_stage(STAGE, ["tracking.enabled=false"]) == 1
+    told = capsys.readouterr().err
+    assert "I/O operation on closed file" in told.splitlines()[-1]
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_do_not_spin_unless_asked_to(
+    run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, given: str | None, found: str
+) -> None:
+    seen: list[str | None] = []
+
+    def look(settings: ProbeSettings, tracker: Tracker) -> StageResult:
+        seen.append(os.environ.get("OMP_WAIT_POLICY"))
+        return probe(settings, tracker)
+
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    run(stage=replace(STAGE, run=look))
+    assert seen == [found]
+
+
+def test_fine_tuning_loads_torch_only_after_that() -> None:
+    code = "import sys, pipelines.sentiment_model.train_sentiment_model as stage; print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False"]
 
 
 def test_flags_and_overrides_set_keys(run: Callable[..., tuple[int, str, str]], project: Path) -> None:

@@ -45,3 +45,11 @@ def test_broken_part_is_told_and_the_others_stay(tmp_path: Path, spoil, caplog: 
 def test_what_a_killed_writer_left_is_not_read(tmp_path: Path) -> None:
     (tmp_path / ".abc.parquet.x7.partial").write_bytes(b"half")
     assert ScoreCache(tmp_path).read() == {}
+
+
+def test_part_that_another_process_removed_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = ScoreCache(tmp_path)
+    cache.add(SCORES)
+    listed = [*tmp_path.iterdir(), tmp_path / f"{'0' * 64}.parquet"]
+    monkeypatch.setattr(Path, "glob", lambda _folder, _pattern: iter(listed))
+    assert sorted(cache.read()) == ["a", "b"]
