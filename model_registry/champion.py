@@ -16,12 +16,22 @@ def champion_version(registry: ModelRegistry, name: str, family: ModelFamily) ->
     Raises
     ------
     RegistryError
-        If there is no champion, or the alias names a version without a passing verdict of the family.
+        If there is no champion, or the alias names a version without a passing verdict of the family, or
+        the baseline of another release than the installed one.
+    DigestError
+        If the registry's files are not those that were registered.
     """
     alias = family.champion_alias
     version = registry.by_alias(name, alias)
     if version is None:
         raise RegistryError(f"{name} has no {alias}", "a promoted version", f"run {family.promotion}")
+    if _is_baseline_of_another_release(registry, version, family):
+        raise RegistryError(
+            f"{version} is the baseline {family.baseline_kind} of another release than the installed one",
+            "the installed one, or a version that passed the gates",
+            f"set the alias {alias} to one that passed (model_registry/README.md), or run {family.promotion}, "
+            "which seeds the installed one where none ever passed",
+        )
     if not passing_verdicts(registry, version, family):
         raise RegistryError(
             f"the alias {alias} was moved to {version}, which has no passing verdict",
@@ -44,25 +54,40 @@ def passing_verdicts(
     )
 
 
-def ensure_champion(registry: ModelRegistry, name: str, family: ModelFamily) -> ModelVersion:
-    """The champion; where there has never been one, the family's baseline becomes it.
+def find_champion(registry: ModelRegistry, name: str, family: ModelFamily) -> ModelVersion | None:
+    """The champion; None where none but the baseline of another release has ever been. Registers nothing.
 
     Raises
     ------
     RegistryError
-        If the alias names a version without a passing verdict, or is gone although a version passed the
-        gates, or the name is that of another family's models.
+        If the alias names a version without a passing verdict, or is gone although a version passed the gates.
     """
-    alias = family.champion_alias
-    if registry.by_alias(name, alias) is None:
+    present = registry.by_alias(name, family.champion_alias)
+    if present is None:
         _require_none_promoted(registry, name, family)
-        for version in registry.versions(name):
-            require_kind(registry, version, family)
-        with tempfile.TemporaryDirectory() as folder:
-            family.write_baseline(Path(folder))
-            version = registry.register(Path(folder), name, {"kind": family.baseline_kind})
-        registry.store_verdict(version, _seeding(version, family))
-        registry.set_alias(name, alias, version.version)
+        return None
+    if _is_baseline_of_another_release(registry, present, family) and not _promoted(registry, name, family):
+        return None
+    return champion_version(registry, name, family)
+
+
+def ensure_champion(registry: ModelRegistry, name: str, family: ModelFamily) -> ModelVersion:
+    """The champion; where `find_champion` finds none, the installed baseline of the family becomes it.
+
+    Raises
+    ------
+    RegistryError
+        As `find_champion` does, or if the name is that of another family's models.
+    """
+    if present := find_champion(registry, name, family):
+        return present
+    for version in registry.versions(name):
+        require_kind(registry, version, family)
+    with tempfile.TemporaryDirectory() as folder:
+        family.write_baseline(Path(folder))
+        version = registry.register(Path(folder), name, {"kind": family.baseline_kind})
+    registry.store_verdict(version, _seeding(version, family))
+    registry.set_alias(name, family.champion_alias, version.version)
     return champion_version(registry, name, family)
 
 
@@ -105,19 +130,40 @@ def require_kind(registry: ModelRegistry, version: ModelVersion, family: ModelFa
         )
 
 
+def require_name(registry: ModelRegistry, name: str, family: ModelFamily) -> None:
+    """Raise RegistryError if models of another family are registered under `name`; its first model tells.
+
+    To be asked before a model is registered: the alias `challenger` is the same for every family.
+    """
+    for version in registry.versions(name)[:1]:
+        require_kind(registry, version, family)
+
+
 def _require_none_promoted(registry: ModelRegistry, name: str, family: ModelFamily) -> None:
     """Raise RegistryError if a version passed the gates: then an alias was lost, and nobody may take its place."""
-    promoted = [
-        str(version.version)
-        for version in registry.versions(name)
-        if any(verdict.basis == "gates" for verdict in passing_verdicts(registry, version, family))
-    ]
-    if promoted:
+    if promoted := _promoted(registry, name, family):
         raise RegistryError(
             f"{name} has no {family.champion_alias}, although version {', '.join(promoted)} passed the gates",
             "an alias that names the champion",
             f"set the alias {family.champion_alias} to a version that may be champion (model_registry/README.md)",
         )
+
+
+def _promoted(registry: ModelRegistry, name: str, family: ModelFamily) -> list[str]:
+    """Numbers of the versions that passed the gates."""
+    return [
+        str(version.version)
+        for version in registry.versions(name)
+        if any(verdict.basis == "gates" for verdict in passing_verdicts(registry, version, family))
+    ]
+
+
+def _is_baseline_of_another_release(registry: ModelRegistry, version: ModelVersion, family: ModelFamily) -> bool:
+    """Whether it was seeded once, and what is installed now (a library, this platform) writes another baseline."""
+    if passing_verdicts(registry, version, family):
+        return False
+    seeding = _seeding(version, family)
+    return seeding in registry.verdicts(version) and card_kind(registry.fetch(version)) == family.baseline_kind
 
 
 def _seeding(version: ModelVersion, family: ModelFamily) -> Verdict:

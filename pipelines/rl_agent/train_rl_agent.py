@@ -37,6 +37,8 @@ def train_rl_agent(settings: TrainRlAgentSettings, tracker: Tracker) -> StageRes
         If the features are missing or malformed, or leave too few sessions to train on.
     ModelError
         If training diverges.
+    RegistryError
+        If models of another family are registered under the name.
     ServiceUnavailableError
         If the registry cannot be reached.
     """
@@ -155,10 +157,13 @@ def _origin(features: Path) -> dict[str, Scalar]:
 
 def _registered(result: StageResult, settings: TrainRlAgentSettings, tracker: Tracker) -> StageResult:
     """Register the model and alias it; run again, it finds the version that the first run made."""
+    from model_registry.champion import require_name
+    from model_registry.family import STOCK_TRADING
     from model_registry.open_registry import open_registry
     from model_registry.registry import CHALLENGER
 
     registry, name = open_registry(settings), settings.registry.model_name
+    require_name(registry, name, STOCK_TRADING)
     tags = {
         "agent": str(result.details["agent"]),
         "training_key": result.key,

@@ -42,6 +42,8 @@ def train_sentiment_model(settings: TrainSentimentModelSettings, tracker: Tracke
         If the base model must be fetched and cannot be.
     ModelError
         If the base model cannot be used, or training diverges.
+    RegistryError
+        If models of another family are registered under the name.
     ServiceUnavailableError
         If the registry cannot be reached.
     """
@@ -66,7 +68,8 @@ def train_sentiment_model(settings: TrainSentimentModelSettings, tracker: Tracke
         inputs={"labelled": labelled},
         label=re.sub(r"[^a-z0-9]+", "-", base.name.lower()).strip("-"),
         extra={"base_model": base.sha256, "bfloat16": str(uses_bfloat16(settings.training.mixed_precision))},
-        packages=("numpy", "peft", "tokenizers", "torch", "transformers"),
+        packages=("numpy", "pandas", "peft", "pyarrow", "scipy", "tokenizers", "torch", "transformers"),
+        version=2,  # held_out.parquet is a declared file, and the temperature is fitted in float32
     )
     result = make_once(output, make, tracker)
     result = result.model_copy(update={"details": result.details | _origin(labelled, base)})
@@ -162,10 +165,13 @@ def _origin(labelled: Path, base: "BaseModel") -> dict[str, Scalar]:
 
 def _registered(result: StageResult, settings: TrainSentimentModelSettings, tracker: Tracker) -> StageResult:
     """Register the model and alias it; run again, it finds the version that the first run made."""
+    from model_registry.champion import require_name
+    from model_registry.family import SENTIMENT
     from model_registry.open_registry import open_registry
     from model_registry.registry import CHALLENGER
 
     registry, name = open_registry(settings), settings.registry.model_name
+    require_name(registry, name, SENTIMENT)
     tags = {
         "base_model": str(result.details["base_model"]),
         "training_key": result.key,

@@ -2,14 +2,15 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from MLOps.errors import DataError, ModelError, RegistryError
 from MLOps.inference.model_files import ADAPTER_FILE, CARD_FILE, MODEL_FILES, POLICY_FILE, card_kind, model_digest
-from model_registry.champion import champion_version, ensure_champion, promote
+from MLOps.sentiment import lexicons
+from model_registry.champion import champion_version, ensure_champion, find_champion, promote, require_name
 from model_registry.family import FAMILIES, SENTIMENT, STOCK_TRADING, ModelFamily, baseline_digest
 from model_registry.registry import ModelRegistry, ModelVersion
 from model_registry.verdict import Verdict
@@ -178,6 +179,60 @@ def test_name_of_another_family_is_not_seeded(
         ensure_champion(registry, "models", family)
     assert registry.versions("models") == (version,)
     assert registry.aliases("models") == {}
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+def test_name_that_another_family_has_is_refused(registry: ModelRegistry, family: ModelFamily) -> None:
+    (other,) = (found for found in FAMILIES.values() if found is not family)
+    require_name(registry, "models", family)
+    ensure_champion(registry, "models", other)
+    require_name(registry, "models", other)
+    with pytest.raises(
+        RegistryError, match=rf"is of kind {other.baseline_kind}; .*{family.name}.*registry\.model_name"
+    ):
+        require_name(registry, "models", family)
+
+
+@pytest.fixture
+def release(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Lets another release of VADER seem to be installed."""
+
+    def install(number: str) -> None:
+        monkeypatch.setattr(lexicons, "version", lambda _package: number)
+        baseline_digest.cache_clear()
+
+    yield install
+    baseline_digest.cache_clear()
+
+
+def test_baseline_of_another_release_gives_way_where_no_model_ever_passed(
+    registry: ModelRegistry, classifier: ModelVersion, make_verdict: VerdictMaker, release: Callable[[str], None]
+) -> None:
+    former = ensure_champion(registry, NAME, SENTIMENT)
+    release("99.1")
+    with pytest.raises(RegistryError, match=r"is the baseline vader of another release than the installed one; .*mend"):
+        champion_version(registry, NAME, SENTIMENT)
+    assert find_champion(registry, NAME, SENTIMENT) is None
+    present = ensure_champion(registry, NAME, SENTIMENT)
+    assert "99.1" in (registry.fetch(present) / CARD_FILE).read_text()
+    assert present == champion_version(registry, NAME, SENTIMENT)
+    assert [found.version for found in registry.versions(NAME)] == [classifier.version, former.version, present.version]
+    verdict = make_verdict(classifier.digest, present.digest, passed=True, family=SENTIMENT)
+    registry.store_verdict(classifier, verdict)
+    promote(registry, classifier, verdict, SENTIMENT)
+    assert champion_version(registry, NAME, SENTIMENT) == classifier
+
+
+def test_baseline_of_another_release_is_refused_where_a_model_passed(
+    registry: ModelRegistry, classifier: ModelVersion, make_verdict: VerdictMaker, release: Callable[[str], None]
+) -> None:
+    """Somebody rolled back to it: nobody takes that back."""
+    former = ensure_champion(registry, NAME, SENTIMENT)
+    registry.store_verdict(classifier, make_verdict(classifier.digest, former.digest, passed=True, family=SENTIMENT))
+    release("99.1")
+    with pytest.raises(RegistryError, match="of another release than the installed one"):
+        ensure_champion(registry, NAME, SENTIMENT)
+    assert registry.aliases(NAME) == {"sentiment_champion": former.version}
 
 
 def test_seeding_of_one_family_is_void_for_the_other(

@@ -9,6 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from model_registry.champion import ensure_champion
+from model_registry.family import SENTIMENT
+from model_registry.filesystem_registry import FilesystemRegistry
 from pipelines.rl_agent import train_rl_agent as stage
 
 CommandLine = Callable[..., list[str]]
@@ -120,6 +123,19 @@ def test_a_missing_agent_file_is_told(
     status, line = fails(["--agent_params_path", "nowhere.yaml", *command_line(prepared)], capsys)
     assert status == 2
     assert "nowhere.yaml does not exist" in line
+
+
+def test_the_registered_name_of_sentiment_models_is_refused(
+    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = FilesystemRegistry(prepared / "models" / "registry")
+    lexicon = ensure_champion(registry, "sentiment", SENTIMENT)
+    status, line = fails(command_line(prepared, "registry.model_name=sentiment"), capsys)
+    assert status == 6
+    assert "sentiment version 1" in line
+    assert "is of kind vader" in line
+    assert registry.versions("sentiment") == (lexicon,)
+    assert registry.aliases("sentiment") == {"sentiment_champion": 1}
 
 
 def test_a_full_disk_is_told(prepared: Path, command_line: CommandLine, tmp_path: Path) -> None:

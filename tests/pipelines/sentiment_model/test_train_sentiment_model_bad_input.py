@@ -6,6 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from model_registry.champion import ensure_champion
+from model_registry.family import STOCK_TRADING
+from model_registry.filesystem_registry import FilesystemRegistry
 from pipelines.sentiment_model import train_sentiment_model as stage
 
 CommandLine = Callable[..., list[str]]
@@ -88,6 +91,14 @@ def test_base_model_that_cannot_be_had(
     assert expected in told(argv, capsys, exit_code)
 
 
+def test_sentences_longer_than_the_encoder_has_positions(
+    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = told(command_line(prepared, "training.max_tokens=65"), capsys, 6)
+    assert "max_tokens=65; allowed: at most 64, the encoder's positions" in line
+    assert list((prepared / "models" / "sentiment").glob("my-tiny*")) == []
+
+
 def test_base_model_with_pickled_weights_alone_is_refused(
     prepared: Path, tmp_path: Path, tiny_base_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,3 +110,15 @@ def test_base_model_with_pickled_weights_alone_is_refused(
     (folder / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
     argv = ["--workspace", str(prepared), *base_model(tmp_path, kind="folder", folder=folder), "tracking.enabled=false"]
     assert "lacks weights in *.safetensors" in told(argv, capsys, 6)
+
+
+def test_registered_name_of_the_trading_agents_is_refused(
+    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = FilesystemRegistry(prepared / "models" / "registry")
+    agent = ensure_champion(registry, "stock_trading", STOCK_TRADING)
+    argv = command_line(prepared, "registry.model_name=stock_trading", "hyperparameters.epochs=1")
+    assert "stock_trading version 1" in (line := told(argv, capsys, 6))
+    assert "is of kind equal_weight" in line
+    assert registry.versions("stock_trading") == (agent,)
+    assert registry.aliases("stock_trading") == {"champion": 1}
