@@ -17,8 +17,16 @@ from MLOps.errors import ModelError
 from MLOps.evaluation.macro_f1 import confusion_counts, macro_f1
 from MLOps.sentiment.batches import IntArray, LabelledTokens, shuffled_batches
 from MLOps.sentiment.calibration import cross_entropy
+from MLOps.sentiment.frozen_prefix import KeptStates
 from MLOps.sentiment.model_card import LoraRecord
-from MLOps.sentiment.network import SentenceClassifier, Tensors, build_network, put_tensors, trained_tensors
+from MLOps.sentiment.network import (
+    SentenceClassifier,
+    Tensors,
+    build_network,
+    check_length,
+    put_tensors,
+    trained_tensors,
+)
 from MLOps.sentiment.precision import precision_context
 from MLOps.sentiment.scorer import LABELS, FloatArray
 from MLOps.sentiment.split_forward import SplitForward
@@ -48,7 +56,7 @@ class Finetuned:
     tensors : mapping of str to tensor
         Update and head of that epoch.
     validation_logits : ndarray of shape (K, C)
-        Of that epoch.
+        Of that epoch's tensors in float32, as the model is used, whatever the precision of the training.
     """
 
     steps: int
@@ -69,7 +77,6 @@ class _State:
     best_f1: float = -1.0
     best_epoch: int = 0
     best_tensors: dict[str, torch.Tensor] = field(default_factory=dict)
-    best_logits: torch.Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 def finetune(
@@ -80,7 +87,13 @@ def finetune(
     tracker: Tracker,
     store: CheckpointStore,
 ) -> Finetuned:
-    """Adapt the base model in folder `base` as the settings say; see `Finetuning`."""
+    """Adapt the base model in folder `base` as the settings say; see `Finetuning`.
+
+    Raises
+    ------
+    ModelError
+        If the base model cannot be adapted so, or has too few positions; or training diverges.
+    """
     parameters, lora = settings.hyperparameters, settings.hyperparameters.lora
     network = build_network(
         base,
@@ -91,6 +104,7 @@ def finetune(
         attention_dropout=parameters.attention_dropout,
         lora_dropout=lora.dropout,
     )
+    check_length(network, settings.training.max_tokens, "training")
     bar = settings.show_progress
     return Finetuning(network, train, validation, parameters, settings.training, tracker, store, show_bar=bar).run()
 
@@ -153,16 +167,23 @@ class Finetuning:
         if not (self._settings.resume and self._resumed()):
             _LOG.info("training starts from zero: %d steps at most", self._steps)
         precision = precision_context(self._settings.mixed_precision)
-        first, bound = self._parameters.lora.first_layer, self._settings.prefix_cache_mib / 2
-        train = SplitForward(self._network, self._train.sentences, first, bound, precision)
-        validation = SplitForward(self._network, self._validation.sentences, first, bound, precision)
+        first, keeps = self._parameters.lora.first_layer, self._states_fit()
+        train = SplitForward(self._network, self._train.sentences, first, keeps, precision)
+        validation = SplitForward(self._network, self._validation.sentences, first, keeps, precision)
         try:
             while state.epoch < self._parameters.epochs and not self._is_stopped():
                 self._learn_epoch(train)
                 self._judge_epoch(validation)
         finally:
             self._progress.close()
-        return Finetuned(state.step, state.epoch, state.best_epoch, state.best_tensors, state.best_logits.numpy())
+        put_tensors(self._network, state.best_tensors, "the best epoch")
+        logits = SplitForward(self._network, self._validation.sentences, first, keeps_states=False).all_logits()
+        return Finetuned(state.step, state.epoch, state.best_epoch, state.best_tensors, logits)
+
+    def _states_fit(self) -> bool:
+        """Whether the frozen layers' states of both splits together take no more memory than they may."""
+        splits, size = (self._train.sentences, self._validation.sentences), self._network.head.in_features
+        return sum(KeptStates.mib(sentences, size) for sentences in splits) <= self._settings.prefix_cache_mib
 
     def _is_stopped(self) -> bool:
         return self._state.epoch - self._state.best_epoch >= self._parameters.patience_epochs
@@ -227,7 +248,7 @@ class Finetuning:
         _LOG.info("epoch %d: macro-F1 %.4f on the validation split", state.epoch, figures["validation/macro_f1"])
         if figures["validation/macro_f1"] > state.best_f1:
             state.best_f1, state.best_epoch = figures["validation/macro_f1"], state.epoch
-            state.best_tensors, state.best_logits = trained_tensors(self._network), torch.from_numpy(logits)
+            state.best_tensors = trained_tensors(self._network)
 
     def _keep(self) -> None:
         state = {

@@ -17,7 +17,7 @@ from MLOps.inference.model_files import ADAPTER_FILE, CARD_FILE, check_digest, m
 from MLOps.sentiment.base_model import check_base, open_tokenizer
 from MLOps.sentiment.batches import TokenizedSentences, sorted_batches, tokenize
 from MLOps.sentiment.model_card import LoraClassifierCard, VaderCard, read_sentiment_card
-from MLOps.sentiment.network import SentenceClassifier, Tensors, build_network, merged, put_tensors
+from MLOps.sentiment.network import SentenceClassifier, Tensors, build_network, check_length, merged, put_tensors
 from MLOps.sentiment.scorer import FloatArray, softmax
 
 _BATCH_SIZE = 32
@@ -91,7 +91,7 @@ def load_lora_classifier(folder: Path, digest: str | None, base_folder: Path) ->
         If the folder's digest is another one.
     ModelError
         If card or adapter is missing or malformed, a tensor is not as the card promises, or the base
-        model is another one than the adapter was trained on.
+        model is another one than the adapter was trained on, or has too few positions for the card's length.
     """
     if digest is not None:
         check_digest(folder, digest)
@@ -102,6 +102,7 @@ def load_lora_classifier(folder: Path, digest: str | None, base_folder: Path) ->
     check_base(base_folder, card.base_model)
     with torch.random.fork_rng(devices=[]):
         network = build_network(base_folder, card.lora, card.pooling, len(card.labels))
+    check_length(network, card.max_tokens, str(folder / CARD_FILE))
     put_tensors(network, tensors, str(folder / ADAPTER_FILE))
     return LoraClassifier(card, merged(network), base_folder)
 

@@ -122,6 +122,25 @@ def put_tensors(network: SentenceClassifier, tensors: Tensors, source: str) -> N
             own[name].copy_(tensor)
 
 
+def check_length(network: SentenceClassifier, max_tokens: int, source: str) -> None:
+    """Raise ModelError if the encoder has no positions for sentences of `max_tokens`; `source` says who wants them.
+
+    An encoder without a table of positions reads sentences of any length.
+    """
+    modules = network.encoder.named_modules()
+    table = next((module for name, module in modules if name.endswith("position_embeddings")), None)
+    if not isinstance(table, nn.Embedding):
+        return
+    # RoBERTa counts from the place after padding's
+    positions = table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+    if max_tokens > positions:
+        raise ModelError(
+            f"{source}: max_tokens={max_tokens}",
+            f"at most {positions}, the encoder's positions",
+            "training.max_tokens in config/stages/train_sentiment_model.yaml",
+        )
+
+
 def merged(network: SentenceClassifier) -> SentenceClassifier:
     """The same function with the updates added into the encoder's weights; `network` is used up."""
     network.encoder = network.encoder.merge_and_unload()  # type: ignore[operator]

@@ -26,8 +26,8 @@ class SplitForward:
         Of the split.
     first_layer : int
         The layers below it are frozen.
-    cache_mib : float
-        Their states are kept if they take no more memory than this.
+    keeps_states : bool
+        Their states are computed once and kept; else anew for each batch.
     precision : callable
         Gives what a forward pass is run in.
     """
@@ -37,7 +37,7 @@ class SplitForward:
         network: SentenceClassifier,
         sentences: TokenizedSentences,
         first_layer: int,
-        cache_mib: float,
+        keeps_states: bool,
         precision: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.network, self.sentences, self._precision = network, sentences, precision
@@ -47,8 +47,7 @@ class SplitForward:
             else None
         )
         self._kept: KeptStates | None = None
-        fits = KeptStates.mib(sentences, network.head.in_features) <= cache_mib
-        if self._prefix is not None and fits:
+        if self._prefix is not None and keeps_states:
             with self._precision():
                 self._kept = KeptStates(self._prefix, sentences, _BATCH_SIZE)
 

@@ -109,7 +109,9 @@ class SentimentTrainingSettings(Settings):
         description="bfloat16 products: auto where the processor has them, on, or off; the last bits differ."
     )
     prefix_cache_mib: int = Field(
-        ge=0, description="The frozen layers' states are kept in memory if they take no more; 0 computes them anew."
+        ge=0,
+        description="The frozen layers' states are kept in memory if those of train and validation split together "
+        "take no more; 0 computes them anew.",
     )
     log_every_steps: int = machine_field("Gradient steps between two points of the loss curve.", ge=1)
     checkpoint_every_steps: int = machine_field("Gradient steps between two checkpoints.", ge=1)

@@ -26,7 +26,7 @@ def test_finds_the_factor_that_logits_were_blown_up_by(seed: int, factor: float)
     assert fit_temperature(logits * factor, labels) == pytest.approx(factor, rel=0.1)
 
 
-def test_temperature_is_the_one_with_the_least_cross_entropy_and_no_other_split_has_a_say() -> None:
+def test_temperature_is_the_one_with_the_least_cross_entropy() -> None:
     logits, labels = drawn(1, 300)
     temperature = fit_temperature(logits * 3, labels)
     least = cross_entropy(logits * 3 / temperature, labels)

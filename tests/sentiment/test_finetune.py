@@ -12,8 +12,12 @@ from safetensors.torch import load_file, save_file
 
 from MLOps.errors import ModelError
 from MLOps.sentiment.base_model import open_tokenizer
-from MLOps.sentiment.batches import LabelledTokens, tokenize
+from MLOps.sentiment.batches import LabelledTokens, TokenizedSentences, tokenize
 from MLOps.sentiment.finetune import Finetuned, Finetuning, class_weights, finetune, rate_factor
+from MLOps.sentiment.frozen_prefix import KeptStates
+from MLOps.sentiment.lora_classifier import logits_of
+from MLOps.sentiment.model_card import LoraRecord
+from MLOps.sentiment.network import build_network, put_tensors
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.sentiment_model import TrainSentimentModelSettings
 from MLOps.stage import MemoryTracker
@@ -30,6 +34,7 @@ SMALL = (
     "hyperparameters.patience_epochs=4",
     "hyperparameters.batch_size=8",
     "training.threads=1",
+    "training.max_tokens=32",
     "training.checkpoint_every_steps=5",
     "training.log_every_steps=3",
 )
@@ -138,6 +143,35 @@ def test_bfloat16_products_teach_about_the_same(tune: Tune) -> None:
     found = tune("training.mixed_precision=on", tracker=tracker)
     assert tracker.curves["validation/macro_f1"][-1][1] > 0.8
     assert {tensor.dtype for tensor in found.tensors.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("precision", ["on", "off"])
+def test_logits_told_are_those_of_the_best_tensors_in_float32(
+    tune: Tune, tiny_base_model: Path, precision: str
+) -> None:
+    found = tune(f"training.mixed_precision={precision}", "hyperparameters.epochs=2")
+    lora = LoraRecord(**settings().hyperparameters.lora.model_dump(exclude={"dropout"}))
+    network = build_network(tiny_base_model, lora, "mean", 3)
+    put_tensors(network, found.tensors, "a test")
+    expected = logits_of(network, sentences(tiny_base_model, 30, 2).sentences)
+    np.testing.assert_allclose(found.validation_logits, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("mib", "kept"), [(6, [96, 30]), (5, [])])
+def test_states_are_kept_if_those_of_both_splits_fit_together(
+    tune: Tune, monkeypatch: pytest.MonkeyPatch, mib: int, kept: list[int]
+) -> None:
+    """The train split takes 5 MiB and the validation split 1."""
+    made, keep = [], KeptStates.__init__
+
+    def keep_and_tell(self: KeptStates, prefix: Any, given: TokenizedSentences, batch_size: int) -> None:
+        made.append(len(given))
+        keep(self, prefix, given, batch_size)
+
+    monkeypatch.setattr(KeptStates, "__init__", keep_and_tell)
+    monkeypatch.setattr(KeptStates, "mib", staticmethod(lambda given, _: 5.0 if len(given) == 96 else 1.0))
+    tune(f"training.prefix_cache_mib={mib}", "hyperparameters.epochs=1")
+    assert made == kept
 
 
 def test_stops_when_the_validation_split_gets_no_better_and_keeps_the_best(

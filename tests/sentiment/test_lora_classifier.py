@@ -199,6 +199,16 @@ def test_card_of_other_classes_is_refused_wherever_scores_are_made(
         open_scorer(copy, model_digest(copy), lambda: tiny_base_model, tmp_path / "cache", engine)
 
 
+def test_card_of_a_length_that_the_encoder_has_no_positions_for(copy: Path, tiny_base_model: Path) -> None:
+    for length in (64, 65):
+        card = json.loads((copy / "model.json").read_text()) | {"max_tokens": length}
+        (copy / "model.json").write_text(json.dumps(card))
+        if length == 64:
+            load_lora_classifier(copy, None, tiny_base_model).probabilities(["good " * 200])
+    with pytest.raises(ModelError, match=r"model.json: max_tokens=65; allowed: at most 64"):
+        load_lora_classifier(copy, None, tiny_base_model)
+
+
 def test_module_that_the_encoder_lacks(tiny_base_model: Path) -> None:
     with pytest.raises(ModelError, match=r"no linear layer 'q_proj'.*query"):
         build_network(tiny_base_model, LORA.model_copy(update={"target_modules": ("query", "q_proj")}), "mean", 3)

@@ -145,7 +145,7 @@ def check(contest: Contest) -> str:
     batch = np.arange(parameters.batch_size)
     with isolated(1, _THREADS):
         network = contest.network(has_dropout=False)
-        forward = SplitForward(network, data.sentences, parameters.lora.first_layer, cache_mib=1e6)
+        forward = SplitForward(network, data.sentences, parameters.lora.first_layer, keeps_states=True)
         ours = functional.cross_entropy(forward.logits(batch), torch.from_numpy(data.labels[batch]))
         given = collate(open_tokenizer(contest.rows.base), rows_of(data)[: parameters.batch_size])
         logits = network(given["input_ids"], given["attention_mask"])

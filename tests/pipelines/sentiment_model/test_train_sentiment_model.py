@@ -210,9 +210,7 @@ def test_curves_and_model_reach_mlflow(
     assert [file.path for file in client.list_artifacts(recorded.info.run_id, "charts")] == ["charts/held_out.html"]
 
 
-def test_runs_as_a_process_of_its_own_and_leaves_no_thread_setting_behind(
-    prepared: Path, command_line: CommandLine
-) -> None:
+def test_runs_as_a_process_of_its_own(prepared: Path, command_line: CommandLine) -> None:
     script = project_root() / "pipelines" / "sentiment_model" / "train_sentiment_model.py"
     done = subprocess.run(
         [sys.executable, str(script), *command_line(prepared, "hyperparameters.epochs=1")],
