@@ -61,9 +61,13 @@ def open_client(settings: StageSettings) -> "MlflowClient":
 
 def find_client(settings: StageSettings) -> "MlflowClient | None":
     """A client for the settings' tracking store; None where nothing was ever tracked, and no store is made."""
+    return open_client(settings) if settings.tracking.enabled and has_store(settings) else None
+
+
+def has_store(settings: StageSettings) -> bool:
+    """Whether the settings' tracking store is there; a server is taken to be, until it is asked."""
     uri = tracking_uri(settings)
-    is_absent = uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
-    return None if not settings.tracking.enabled or is_absent else open_client(settings)
+    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
 
 
 def _require_health(uri: str, timeout_seconds: int) -> None:

@@ -7,7 +7,8 @@ that made it; a model that no run made gets a run of its own.
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,20 +45,20 @@ class MlflowRegistry:
         Open client of the store.
     uri : str
         Its tracking URI.
-    experiment : str
-        Experiment of the runs that are made for models without one.
+    experiment : callable
+        Gives the experiment of the runs that are made for models without one, made on first use.
     cache : Path
         Folder for fetched files, by digest.
     """
 
-    def __init__(self, client: "MlflowClient", uri: str, experiment: str, cache: Path) -> None:
+    def __init__(self, client: "MlflowClient", uri: str, experiment: Callable[[], str], cache: Path) -> None:
         self._client, self._uri, self._experiment, self._cache = client, uri, experiment, cache
 
     @classmethod
     def open(cls, settings: StageSettings) -> "MlflowRegistry":
         """The registry of the settings' tracking store."""
         client = mlflow_utils.open_client(settings)
-        experiment = mlflow_utils.experiment_id(client, settings)
+        experiment = partial(mlflow_utils.experiment_id, client, settings)
         return cls(client, mlflow_utils.tracking_uri(settings), experiment, settings.paths.cache / "models")
 
     def register(self, folder: Path, name: str, tags: Mapping[str, str], run_id: str = "") -> ModelVersion:
@@ -67,7 +68,7 @@ class MlflowRegistry:
         if run_id:
             return self._register(folder, name, digest, tags, run_id)
         key = f"model-{check_name(name)}-{digest[:16]}"
-        with mlflow_utils.start_run(self._client, self._experiment, key, key) as run:
+        with mlflow_utils.start_run(self._client, self._experiment(), key, key) as run:
             return self._register(folder, name, digest, tags, run.info.run_id)
 
     def set_alias(self, name: str, alias: str, version: int) -> None:

@@ -220,3 +220,32 @@ def make_base_model() -> Callable[[Path, int], Path]:
 def tiny_base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny encoder: config.json, model.safetensors, tokenizer. Only read it."""
     return make_tiny_base(tmp_path_factory.mktemp("tiny") / "model", seed=3)
+
+
+@pytest.fixture(scope="session")
+def tiny_sentiment_model(tiny_base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Model folder of random updates over the tiny encoder. Only read it."""
+    import torch
+
+    from MLOps.sentiment.base_model import base_digest
+    from MLOps.sentiment.lora_classifier import write_sentiment_model
+    from MLOps.sentiment.model_card import BaseModelRecord, LoraClassifierCard, LoraRecord
+    from MLOps.sentiment.network import build_network, trained_tensors
+    from MLOps.sentiment.scorer import LABELS
+
+    folder, generator = tmp_path_factory.mktemp("tiny_sentiment"), torch.Generator().manual_seed(7)
+    lora = LoraRecord(rank=2, alpha=4, target_modules=("query", "value"), first_layer=0)
+    tensors = trained_tensors(build_network(tiny_base_model, lora, "mean", 3))
+    card = LoraClassifierCard(
+        base_model=BaseModelRecord(name="tiny", sha256=base_digest(tiny_base_model), origin="", warnings=()),
+        labels=LABELS,
+        lora=lora,
+        pooling="mean",
+        max_tokens=24,
+        temperature=1.7,
+        training_groups=(),
+        provenance={},
+    )
+    drawn = {name: torch.randn(tensor.shape, generator=generator) * 0.3 for name, tensor in tensors.items()}
+    write_sentiment_model(folder, card, drawn)
+    return folder

@@ -3,6 +3,7 @@
 A graph is never taken from a registry: what scores is always derived from weights whose digest was checked.
 """
 
+import hashlib
 import json
 import logging
 import shutil
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from MLOps.artifacts import sha256_of, write_text
-from MLOps.errors import ModelError
+from MLOps.errors import DataError, ModelError
 from MLOps.partial_places import partial_place
 from MLOps.sentiment.onnx_engine import OnnxClassifier, OnnxModel, Precision
 
@@ -32,7 +33,8 @@ GRAPH_FILE, HEAD_FILE, TOKENIZER_FILE, PROMISE_FILE = (
 MAX_DEVIATION = 1e-4
 """Of a float32 graph's probabilities from torch's."""
 _OPSET = 17
-_PACKAGES = ("onnx", "onnxruntime", "torch", "transformers")
+GRAPH_PACKAGES = ("onnx", "onnxruntime", "onnxscript", "peft", "tokenizers", "torch", "transformers")
+"""Libraries that decide what a graph computes, and what it is fed with."""
 _PROBES = (
     "Profits rose sharply, and investors cheered.",
     "The company was fined after a disastrous year of losses, lawsuits and resignations.",
@@ -52,7 +54,7 @@ def cached_onnx(
     """The graph of a model below `cache`, made where it is not there whole.
 
     Its folder is named after the model's digest and the libraries that made it, so that another model
-    or release makes another one.
+    or release makes another one. Of two processes that make it at the same time, one's is kept.
 
     Parameters
     ----------
@@ -70,25 +72,47 @@ def cached_onnx(
     ModelError
         If the encoder cannot be exported, or the float32 graph does not give torch's probabilities.
     """
-    versions = "-".join(f"{package}{version(package)}" for package in _PACKAGES)
-    place = cache / f"{model_sha256}-{precision}-{versions}"
-    if (found := _whole(place)) is not None:
-        return found
-    _LOG.info("making the %s graph of the model %s", precision, model_sha256[:12])
-    cache.mkdir(parents=True, exist_ok=True)
+    found = find_onnx(model_sha256, precision, cache)
+    if found is None:
+        _LOG.info("making the %s graph of the model %s", precision, model_sha256[:12])
+        found = _put(_place(model_sha256, precision, cache), precision, load)
+    _LOG.info("the %s graph's probabilities differ from torch's by %.1e at most", precision, found.deviation)
+    return found
+
+
+def find_onnx(model_sha256: str, precision: Precision, cache: Path) -> OnnxModel | None:
+    """The graph that `cached_onnx` made; None where it is not there whole, and what is broken is removed."""
+    return _whole(_place(model_sha256, precision, cache))
+
+
+def _place(model_sha256: str, precision: Precision, cache: Path) -> Path:
+    releases = hashlib.sha256(json.dumps(_releases()).encode()).hexdigest()[:16]
+    return cache / f"{model_sha256}-{precision}-{releases}"
+
+
+def _releases() -> dict[str, str]:
+    return {package: version(package) for package in GRAPH_PACKAGES}
+
+
+def _put(place: Path, precision: Precision, load: Callable[[], "LoraClassifier"]) -> OnnxModel:
+    place.parent.mkdir(parents=True, exist_ok=True)
     with partial_place(place, is_folder=True) as folder:
-        _make_alone(folder, precision, load)
-        if _whole(place) is None:  # another process may have made it meanwhile
-            folder.chmod(0o755)
+        deviation = _make_alone(folder, precision, load)
+        folder.chmod(0o755)
+        try:
             folder.rename(place)
-    made = _whole(place)
-    assert made is not None
-    _LOG.info("its probabilities differ from torch's by %.1e at most", made.deviation)
-    return made
+        except OSError:  # another process made it meanwhile: the two are equally good
+            if (twin := _whole(place)) is None:
+                raise
+            return twin
+    return _files(place, precision, deviation)
 
 
 def _whole(place: Path) -> OnnxModel | None:
-    """What lies at `place`, if its files are what was promised; what is broken is told and removed."""
+    """What lies at `place`, if its files are what was promised; what is broken is told and removed.
+
+    Files that cannot be opened just now, for want of descriptors or rights, are not broken: that is raised.
+    """
     if not place.is_dir():
         return None
     try:
@@ -96,21 +120,21 @@ def _whole(place: Path) -> OnnxModel | None:
         files: Mapping[str, str] = promise["files"]
         if all((place / name).is_file() and sha256_of(place / name) == digest for name, digest in files.items()):
             return _files(place, promise["precision"], float(promise["deviation"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, DataError, ValueError, KeyError, TypeError, AttributeError):
         pass
     _LOG.warning("%s is not what was cached; making it again", place)
     shutil.rmtree(place, ignore_errors=True)
     return None
 
 
-def _make_alone(folder: Path, precision: Precision, load: Callable[[], "LoraClassifier"]) -> None:
-    """Make the graph on one thread, torch's own threads and generators left as they are."""
+def _make_alone(folder: Path, precision: Precision, load: Callable[[], "LoraClassifier"]) -> float:
+    """Make the graph on one thread, torch's own threads and generators left as they are; gives its deviation."""
     from MLOps.training.random_state import isolated
 
     with isolated(seed=0, threads=1):
         model = load()
         with _quiet():
-            _make(folder, precision, model)
+            return _make(folder, precision, model)
 
 
 @contextmanager
@@ -130,7 +154,7 @@ def _files(place: Path, precision: Precision, deviation: float) -> OnnxModel:
     return OnnxModel(place / GRAPH_FILE, place / HEAD_FILE, place / TOKENIZER_FILE, precision, deviation)
 
 
-def _make(folder: Path, precision: Precision, model: "LoraClassifier") -> None:
+def _make(folder: Path, precision: Precision, model: "LoraClassifier") -> float:
     from safetensors.torch import save_file
 
     expected = model.probabilities(_PROBES)
@@ -151,9 +175,11 @@ def _make(folder: Path, precision: Precision, model: "LoraClassifier") -> None:
     promise = {
         "precision": precision,
         "deviation": deviation,
+        "made_with": _releases(),
         "files": {path.name: sha256_of(path) for path in (made.graph, made.head, made.tokenizer)},
     }
     write_text(folder / PROMISE_FILE, json.dumps(promise, indent=2) + "\n")
+    return deviation
 
 
 def _fast_tokenizer(model: "LoraClassifier") -> str:

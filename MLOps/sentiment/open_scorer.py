@@ -2,16 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from MLOps.inference.model_files import check_digest
-from MLOps.sentiment.model_card import VaderCard, read_sentiment_card
-from MLOps.sentiment.scorer import FloatArray, SentenceScorer
+from MLOps.sentiment.model_card import LoraClassifierCard, VaderCard, read_sentiment_card
+from MLOps.sentiment.scorer import LABELS, FloatArray, SentenceScorer
 from MLOps.settings.score_news import ScoringEngineSettings
 
 if TYPE_CHECKING:
     from MLOps.sentiment.lora_classifier import LoraClassifier
     from MLOps.sentiment.onnx_engine import Precision
+
+_PRECISIONS: dict[Literal["onnx", "onnx_int8"], "Precision"] = {"onnx": "float32", "onnx_int8": "int8"}
+_TORCH_PACKAGES = ("numpy", "peft", "tokenizers", "torch", "transformers")
 
 
 def open_scorer(
@@ -52,25 +57,52 @@ def open_scorer(
         return load_lora_classifier(folder, digest, base_folder())
 
     if engine.kind == "torch":
-        return _TorchScorer(load(), engine.threads)
+        return _TorchScorer(load())
     from MLOps.sentiment.onnx_engine import OnnxClassifier
     from MLOps.sentiment.onnx_export import cached_onnx
 
-    precision: Precision = "int8" if engine.kind == "onnx_int8" else "float32"
-    return OnnxClassifier(card, cached_onnx(digest, precision, load, cache / "onnx"), engine.threads)
+    return OnnxClassifier(card, cached_onnx(digest, _PRECISIONS[engine.kind], load, cache / "onnx"), engine.threads)
+
+
+def scoring_packages(card: LoraClassifierCard | VaderCard, engine: ScoringEngineSettings) -> tuple[str, ...]:
+    """Libraries whose releases decide the last bits of what `open_scorer` gives."""
+    if isinstance(card, VaderCard):
+        return ("numpy", "vaderSentiment")
+    from MLOps.sentiment.onnx_export import GRAPH_PACKAGES
+
+    return _TORCH_PACKAGES if engine.kind == "torch" else ("numpy", *GRAPH_PACKAGES)
+
+
+def deviation_from_torch(
+    card: LoraClassifierCard | VaderCard, digest: str, cache: Path, engine: ScoringEngineSettings
+) -> float | None:
+    """Largest difference of the engine's probabilities from torch's, found when its graph was made.
+
+    None for what is no graph, and where the graph is not in the cache.
+    """
+    if isinstance(card, VaderCard) or engine.kind == "torch":
+        return None
+    from MLOps.sentiment.onnx_export import find_onnx
+
+    found = find_onnx(digest, _PRECISIONS[engine.kind], cache / "onnx")
+    return found.deviation if found else None
 
 
 class _TorchScorer:
-    """A classifier in torch with threads of its own; the process's stay as they are."""
+    """A classifier in torch, on one thread and one sentence a call; the process's threads stay as they are.
+
+    With neighbours, padding or more threads a row's last bits would be others.
+    """
 
     kind = "lora_classifier"
 
-    def __init__(self, classifier: "LoraClassifier", threads: int) -> None:
-        self._classifier, self._threads = classifier, threads
+    def __init__(self, classifier: "LoraClassifier") -> None:
+        self._classifier = classifier
 
     def probabilities(self, sentences: Sequence[str]) -> FloatArray:
         """(K, 3) float64; see `SentenceScorer`."""
         from MLOps.training.random_state import isolated
 
-        with isolated(seed=0, threads=self._threads):
-            return self._classifier.probabilities(sentences)
+        with isolated(seed=0, threads=1):
+            rows = [self._classifier.probabilities([sentence]) for sentence in sentences]
+        return np.concatenate([np.zeros((0, len(LABELS))), *rows])

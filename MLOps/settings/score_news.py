@@ -49,9 +49,9 @@ class ScoringEngineSettings(Settings):
     """What computes the probabilities of a fine-tuned encoder."""
 
     kind: Literal["onnx", "onnx_int8", "torch"] = Field(
-        description="ONNX Runtime with the weights as they are or as int8, or torch."
+        description="ONNX Runtime with the weights as they are or as int8, or torch, the reference."
     )
-    threads: int = machine_field("Sentences that are computed at the same time; for torch its threads.", ge=1, le=64)
+    threads: int = machine_field("Sentences that are computed at the same time; torch computes one.", ge=1, le=64)
 
 
 class ScoreNewsSettings(StageSettings):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from MLOps.errors import DataError
 from MLOps.settings.score_news import ScoreNewsSettings
-from pipelines.sentiment_model.choose_model import ChosenModel, choose_model
+from pipelines.sentiment_model.choose_model import ChosenModel, choose_unrecorded
 
 _VADER_EDGE = 0.05  # where VADER's authors draw the lines of its score; the likeliest class is nearly always neutral
 
@@ -35,7 +35,7 @@ class ModelRecord(_Answer):
     """Who answers."""
 
     kind: str = Field(description="Kind on its card.")
-    version: str = Field(description="Name and version in the registry, or folder.")
+    version: str = Field(description="Name and version in the registry, folder, or installed.")
     sha256: str = Field(description="Digest of its folder.")
 
 
@@ -52,12 +52,12 @@ def answer_text(settings: ScoreNewsSettings, text: str) -> TextSentiment:
     Raises
     ------
     DataError
-        If there is no sentence in it that would be scored.
+        If there is no sentence in it that would be scored, or standard input is closed.
     """
     from MLOps.sentiment.article_score import article_scores
     from MLOps.sentiment.sentences import SentenceReader
 
-    given = sys.stdin.buffer.read().decode("utf-8", errors="replace") if text == "-" else text
+    given = _standard_input() if text == "-" else text
     article = SentenceReader(settings.reading).read("", given)
     if not article.sentences:
         raise DataError(
@@ -65,7 +65,7 @@ def answer_text(settings: ScoreNewsSettings, text: str) -> TextSentiment:
             "letters or emoji; boilerplate does not count",
             "the text, or reading in config/stages/score_news.yaml",
         )
-    model = choose_model(settings)
+    model = choose_unrecorded(settings)
     probabilities = model.open(settings).probabilities(article.sentences)
     whole = next(article_scores(article, probabilities, settings.aggregation, lambda _: ()))
     rows = zip(article.sentences, probabilities.tolist(), strict=True)
@@ -76,6 +76,12 @@ def answer_text(settings: ScoreNewsSettings, text: str) -> TextSentiment:
         if len(article.sentences) > 1
         else (),
     )
+
+
+def _standard_input() -> str:
+    if sys.stdin is None or sys.stdin.closed:  # a process can be started without one
+        raise DataError("--text - was given, and standard input is closed", "a text on standard input", "--text")
+    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
 
 
 def _sentiment(model: ChosenModel, probabilities: Sequence[float]) -> dict[str, Any]:

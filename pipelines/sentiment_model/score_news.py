@@ -4,8 +4,8 @@ Makes data/scores/<last day>-<key>/news_scores.parquet with the model that the r
 sentiment_champion, at first VADER. Only articles that this model has not seen are scored; a killed run
 goes on from its last chunk.
 
---text "..." answers one text at once, in one line of JSON, and makes nothing; --text - reads it from
-standard input.
+--text "..." answers one text at once, in one line of JSON; it registers nothing and makes nothing but
+caches. --text - reads it from standard input.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from MLOps.artifacts import Made, Output, check_unaltered, make_once
 from MLOps.market.data_warnings import BETWEEN_WARNINGS
 from MLOps.settings.score_news import ScoreNewsSettings
 from MLOps.settings.stage_settings import fingerprint
-from MLOps.stage import AnswerFlag, Scalar, Stage, StageResult, Tracker, ValueFlag
+from MLOps.stage import AnswerFlag, FileFlag, Scalar, Stage, StageResult, Tracker, ValueFlag
 from pipelines.sentiment_model.answer_text import answer_text
 from pipelines.sentiment_model.choose_model import ChosenModel, choose_model
 
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _FILE = "news_scores.parquet"
-_PACKAGES = {"vader": ("vaderSentiment",), "onnx": ("numpy", "onnx", "onnxruntime", "tokenizers"), "torch": ("torch",)}
+_TEXT_HELP = (
+    "a text to answer at once, in one line of JSON; one that begins with a dash as --text=-40%%; "
+    "- reads standard input, as texts above 128 KiB must be given"
+)
 
 
 def score_news(settings: ScoreNewsSettings, tracker: Tracker) -> StageResult:
@@ -62,7 +65,7 @@ def score_news(settings: ScoreNewsSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs={"news": path},
         label=str(news["published_at"].max().date()) if len(news) else "no-news",
-        extra={"rules": rules, "model_version": model.version},
+        extra={"rules": rules, "model_version": model.version},  # the libraries that score are among the rules
     )
 
     def make(folder: Path, _key: str) -> Made:
@@ -116,20 +119,27 @@ def _rules(settings: ScoreNewsSettings, model: ChosenModel) -> str:
     """Identity of all that decides a sentence's probabilities beside its article: 16 hexadecimal digits."""
     from importlib.metadata import version
 
+    from MLOps.sentiment.open_scorer import scoring_packages
     from MLOps.sentiment.sentences import RULES_VERSION
 
-    engine = model.card.kind if model.card.kind in _PACKAGES else settings.engine.kind
-    packages = {name: version(name) for name in _PACKAGES[engine.removesuffix("_int8")]}
-    identity = [model.digest, engine, packages, fingerprint(settings.reading), RULES_VERSION]
+    packages = {name: version(name) for name in scoring_packages(model.card, settings.engine)}
+    identity = [model.digest, _engine(model, settings), packages, fingerprint(settings.reading), RULES_VERSION]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _engine(model: ChosenModel, settings: ScoreNewsSettings) -> str:
+    return "lexicon" if model.card.kind == "vader" else settings.engine.kind
+
+
 def _details(model: ChosenModel, settings: ScoreNewsSettings) -> dict[str, Scalar]:
+    from MLOps.sentiment.open_scorer import deviation_from_torch
+
     return {
         "model_digest": model.digest,
         "model_kind": model.card.kind,
         "model_version": model.version,
-        "engine": "lexicon" if model.card.kind == "vader" else settings.engine.kind,
+        "engine": _engine(model, settings),
+        "deviation_from_torch": deviation_from_torch(model.card, model.digest, settings.paths.cache, settings.engine),
         "warnings": BETWEEN_WARNINGS.join(model.warnings),
     }
 
@@ -141,9 +151,15 @@ STAGE = Stage(
     flags=(
         ValueFlag("news_path", "news_path", "Parquet file of news (default: data/raw/latest/news.parquet)"),
         ValueFlag("model_folder", "model_folder", "folder of a sentiment model, in place of the registry's"),
+        FileFlag(
+            "sentiment_params_path",
+            "base_model",
+            "YAML of the base model under an adapter, config/sentiment_models/*.yaml",
+            replaces=True,
+        ),
         ValueFlag("model_version", "model_version", "registry version (default: the sentiment_champion)"),
     ),
-    answers=(AnswerFlag("text", answer_text, "a text to answer at once, in one line of JSON; - reads standard input"),),
+    answers=(AnswerFlag("text", answer_text, _TEXT_HELP),),
 )
 
 

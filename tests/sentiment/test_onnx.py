@@ -1,5 +1,6 @@
 """The ONNX engine beside torch: the same probabilities, each sentence by itself, made once, without torch."""
 
+import errno
 import json
 import logging
 import shutil
@@ -14,15 +15,13 @@ import pytest
 from MLOps.errors import DigestError, ModelError
 from MLOps.inference.model_files import model_digest
 from MLOps.sentiment import onnx_export
-from MLOps.sentiment.lora_classifier import LoraClassifier, load_lora_classifier, write_sentiment_model
-from MLOps.sentiment.model_card import BaseModelRecord, LoraClassifierCard, LoraRecord, read_sentiment_card
+from MLOps.sentiment.lora_classifier import LoraClassifier, load_lora_classifier
+from MLOps.sentiment.model_card import read_sentiment_card
 from MLOps.sentiment.onnx_engine import OnnxClassifier, OnnxModel, equal_length_batches
-from MLOps.sentiment.onnx_export import cached_onnx
+from MLOps.sentiment.onnx_export import cached_onnx, find_onnx
 from MLOps.sentiment.open_scorer import open_scorer
-from MLOps.sentiment.scorer import LABELS
 from MLOps.settings.score_news import ScoringEngineSettings
 
-LORA = LoraRecord(rank=2, alpha=4, target_modules=("query", "value"), first_layer=0)
 SENTENCES = (
     "the market is good",
     "awful",
@@ -35,27 +34,8 @@ Load = Callable[[], LoraClassifier]
 
 
 @pytest.fixture(scope="module")
-def model(tiny_base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-
-    from MLOps.sentiment.base_model import base_digest
-    from MLOps.sentiment.network import build_network, trained_tensors
-
-    folder, generator = tmp_path_factory.mktemp("model"), torch.Generator().manual_seed(7)
-    tensors = trained_tensors(build_network(tiny_base_model, LORA, "mean", 3))
-    card = LoraClassifierCard(
-        base_model=BaseModelRecord(name="tiny", sha256=base_digest(tiny_base_model), origin="", warnings=()),
-        labels=LABELS,
-        lora=LORA,
-        pooling="mean",
-        max_tokens=24,
-        temperature=1.7,
-        training_groups=(),
-        provenance={},
-    )
-    drawn = {name: torch.randn(tensor.shape, generator=generator) * 0.3 for name, tensor in tensors.items()}
-    write_sentiment_model(folder, card, drawn)
-    return folder
+def model(tiny_sentiment_model: Path) -> Path:
+    return tiny_sentiment_model
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +122,54 @@ def test_cache_without_its_promise_is_made_again(
     assert cached_onnx(model_digest(model), "float32", load, cache).graph.is_file()
 
 
+@pytest.mark.parametrize(
+    "package", ["onnx", "onnxruntime", "onnxscript", "peft", "tokenizers", "torch", "transformers"]
+)
+def test_other_release_of_a_library_finds_no_graph(
+    model: Path, onnx_model: OnnxModel, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = onnx_model.graph.parents[1]
+    assert find_onnx(model_digest(model), "float32", cache) == onnx_model
+    installed = onnx_export.version
+    monkeypatch.setattr(onnx_export, "version", lambda name: "0.0.1" if name == package else installed(name))
+    assert find_onnx(model_digest(model), "float32", cache) is None
+
+
+def test_graph_that_another_process_made_meanwhile_is_taken(
+    model: Path, load: Load, onnx_model: OnnxModel, tmp_path: Path
+) -> None:
+    def load_while_another_one_makes_it() -> LoraClassifier:
+        shutil.copytree(onnx_model.graph.parent, tmp_path / onnx_model.graph.parent.name)
+        return load()
+
+    found = cached_onnx(model_digest(model), "float32", load_while_another_one_makes_it, tmp_path)
+    assert found.deviation == onnx_model.deviation
+    assert [path.name for path in tmp_path.iterdir()] == [onnx_model.graph.parent.name]
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES])
+def test_graph_that_cannot_be_opened_just_now_stays(
+    model: Path, onnx_model: OnnxModel, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = shutil.copytree(onnx_model.graph.parents[1], tmp_path / "cache")
+
+    def refuse(path: Path) -> str:
+        raise OSError(number, "not now", str(path))
+
+    monkeypatch.setattr(onnx_export, "sha256_of", refuse)
+    with pytest.raises(OSError, match="not now"):
+        cached_onnx(model_digest(model), "float32", fails, cache)
+    assert len(list(cache.rglob("encoder.onnx"))) == 1
+
+
+def test_deviation_is_told_at_each_opening(
+    model: Path, onnx_model: OnnxModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        cached_onnx(model_digest(model), "float32", fails, onnx_model.graph.parents[1])
+    assert f"differ from torch's by {onnx_model.deviation:.1e}" in caplog.text
+
+
 def test_graph_that_gives_other_figures_is_refused(
     model: Path, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +209,14 @@ def test_engines_agree(model: Path, tiny_base_model: Path, tmp_path: Path) -> No
     }
     np.testing.assert_allclose(by["onnx"].probabilities(SENTENCES), by["torch"].probabilities(SENTENCES), atol=1e-5)
     assert {scorer.kind for scorer in by.values()} == {"lora_classifier"}
+
+
+def test_row_of_torch_is_the_same_to_the_last_bit_in_any_company(model: Path, tiny_base_model: Path) -> None:
+    scorer = open_scorer(model, model_digest(model), lambda: tiny_base_model, Path(), settings("torch"))
+    together = scorer.probabilities(SENTENCES)
+    for row, sentence in enumerate(SENTENCES):
+        np.testing.assert_array_equal(scorer.probabilities([sentence])[0], together[row])
+    assert scorer.probabilities([]).shape == (0, 3)
 
 
 def test_torch_engine_leaves_the_process_its_threads_and_generator(model: Path, tiny_base_model: Path) -> None:

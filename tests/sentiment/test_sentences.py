@@ -16,7 +16,7 @@ PLAIN = ReadingSettings(
 )
 ARTICLE = (
     """<p>Mr. Smith of Apple Inc. said: &ldquo;It&amp;#8217;s over.&rdquo; The U.S. fell 2.5%...\x00</p>
-<script>x()</script>Caf\u0065\u0301 &lt;b&gt;wins&lt;/b&gt; \x93prize\x94! Share this with friends.<br><br>Read more here.
+<script>x()</script>Caf\u0065\u0301 &lt;b&gt;wins&lt;/b&gt; \x93prize\x94! Share this with friends.<br><br>Read more.
 "They voted."?Then what? 5. 10. \u597d\u3002 \U0001f468\u200d\U0001f469 And a sentence without an end goes on """
     + "and on " * 9
 )

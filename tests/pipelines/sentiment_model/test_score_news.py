@@ -2,7 +2,9 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from MLOps.sentiment import lexicons
 from MLOps.settings.score_news import ScoreNewsSettings
 from MLOps.stage import MemoryTracker, StageResult
 from pipelines.sentiment_model import score_news as stage
+from pipelines.sentiment_model.choose_model import choose_model
 
 ARTICLES = (
     ("1", "Bank fails", "The bank failed badly. Clients are furious."),
@@ -176,6 +179,63 @@ def test_chosen_version_scores(score: Score) -> None:
     score(news())
     result = score(news(), "model_version=1")
     assert result.details["model_version"] == "sentiment/1"
+
+
+@pytest.fixture
+def adapter(workspace: Path, tiny_sentiment_model: Path, tiny_base_model: Path) -> tuple[str, ...]:
+    """A small fine-tuned model in the workspace, and the flags that score with it over its folder of a base model."""
+    shutil.copytree(tiny_sentiment_model, workspace / "adapter")
+    params = workspace / "tiny.yaml"
+    params.write_text(f"kind: folder\nname: tiny\nfolder: {tiny_base_model}\nnote: ''\nwarnings: []\n")
+    return ("--model_folder", "adapter", "--sentiment_params_path", str(params))
+
+
+@pytest.mark.parametrize("engine", ["onnx", "onnx_int8", "torch"])
+def test_same_key_means_the_same_bytes_whatever_the_chunks_and_threads(
+    score: Score, workspace: Path, adapter: tuple[str, ...], engine: str
+) -> None:
+    articles = tuple((str(n), f"Day {n}", f"The {'great ' * (n % 7)}bank fell. Awful{'!' * n}") for n in range(40))
+    chosen = (*adapter, f"engine.kind={engine}")
+    many = score(news(articles), *chosen, "chunk_articles=200", "engine.threads=2")
+    for made in ("data/scores", "data/cache/news_scores"):
+        shutil.rmtree(workspace / made)
+    few = score(news(articles), *chosen, "chunk_articles=3", "engine.threads=1")
+    assert (many.key, many.metrics["articles_from_cache"]) == (few.key, few.metrics["articles_from_cache"])
+    assert many.artifacts["scores"].sha256 == few.artifacts["scores"].sha256
+
+
+def test_result_tells_how_far_the_graph_is_from_torch_also_where_nothing_is_scored(
+    score: Score, adapter: tuple[str, ...]
+) -> None:
+    chosen = (*adapter, "engine.kind=onnx_int8")
+    first, second = score(news(), *chosen), score(news(), *chosen, "aggregation.title_weight=3")
+    assert second.metrics["articles_scored"] == 0
+    assert 0 < first.details["deviation_from_torch"] == second.details["deviation_from_torch"] < 0.2
+    assert score(news()).details["deviation_from_torch"] is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "package", "decides"),
+    [
+        *[("onnx", package, True) for package in ("onnxscript", "peft", "tokenizers", "torch", "transformers")],
+        *[("torch", package, True) for package in ("numpy", "peft", "tokenizers", "transformers")],
+        ("torch", "onnxruntime", False),
+        ("onnx", "vaderSentiment", False),
+    ],
+)
+def test_release_of_what_computes_is_part_of_the_rules(
+    workspace: Path,
+    adapter: tuple[str, ...],
+    engine: str,
+    package: str,
+    decides: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = settings(workspace, *adapter, f"engine.kind={engine}")
+    model = choose_model(chosen)
+    before, installed = stage._rules(chosen, model), metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "0.0.1" if name == package else installed(name))
+    assert (stage._rules(chosen, model) != before) is decides
 
 
 @pytest.mark.parametrize(
