@@ -14,7 +14,7 @@ from MLOps.sentiment.scorer import LABELS
 from MLOps.sentiment.text_cleaning import clean_text
 from MLOps.settings.sentiment_dataset import DuplicateSettings, LabelledSplitSettings
 
-_MEND = "more groups, split.train, split.validation and split.test, or another split.seed"
+_MEND = "more groups, split.train, split.validation and split.test, split.max_class_difference, or another split.seed"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def build_dataset(
     ----------
     rows : DataFrame
         Columns row, text, label, score, published_at as in `MLOps.sentiment.labelled`, texts as they
-        were found; column group only if it is known: else each cluster of near-duplicates is a group.
+        were found; column group only if it is known: else each text is a group of its own.
     max_characters : int
         Longer texts are cut.
     duplicates : DuplicateSettings
@@ -78,7 +78,7 @@ def build_dataset(
     apart = divided[~near.is_outranked(rank)]
     agreed = apart[apart.groupby(["split", "text"])["label"].transform("nunique") == 1]
     distinct = agreed.sort_values(list(COLUMNS), kind="stable").drop_duplicates(["split", "text"])
-    _check_splits(distinct)
+    _check_splits(distinct, split.max_class_difference)
     return LabelledDataset(
         distinct.sort_values("sentence_id", ignore_index=True)[list(COLUMNS)],
         empty_rows,
@@ -113,7 +113,7 @@ def _check_classes(rows: pd.DataFrame) -> None:
 def _grouped(rows: pd.DataFrame, near: NearDuplicates) -> pd.DataFrame:
     """The rows with their group and sentence_id."""
     if "group" not in rows.columns:
-        rows = rows.assign(group=[f"cluster-{_digest(cluster)}" for cluster in near.clusters()])
+        rows = rows.assign(group=[f"text-{_digest(near.forms[form])}" for form in near.form])
     return rows.assign(sentence_id=[_digest(f"{row.group}\0{row.text}") for row in rows.itertuples()])
 
 
@@ -123,16 +123,20 @@ def _digest(text: str) -> str:
 
 def _splits(rows: pd.DataFrame, settings: LabelledSplitSettings) -> "pd.Series[str]":
     fractions = {"train": settings.train, "validation": settings.validation, "test": settings.test}
-    return rows["group"].map(split_by_group(rows["group"].tolist(), rows["label"].tolist(), fractions, settings.seed))
+    return rows["group"].map(split_by_group(rows["group"], fractions, settings.seed))
 
 
-def _check_splits(rows: pd.DataFrame) -> None:
-    held = set(zip(rows["split"], rows["label"], strict=True))
-    missing = [
-        f"{split} has no {name} sentence"
-        for split in SPLITS
-        for label, name in enumerate(LABELS)
-        if (split, label) not in held
-    ]
-    if missing:
-        raise DataError("; ".join(missing), "every class in every split", _MEND)
+def _check_splits(rows: pd.DataFrame, max_difference: float) -> None:
+    """Raise DataError unless each split has every class, about as often as all sentences have it."""
+    overall = rows["label"].value_counts(normalize=True)
+    faults = []
+    for split in SPLITS:
+        share = rows.loc[rows["split"] == split, "label"].value_counts(normalize=True)
+        for label, name in enumerate(LABELS):
+            if share.get(label, 0.0) == 0:
+                faults.append(f"{split} has no {name} sentence")
+            elif abs(share[label] - overall[label]) > max_difference:
+                faults.append(f"{split} is {name} in {share[label]:.0%}, all sentences in {overall[label]:.0%}")
+    if faults:
+        allowed = f"every class in every split, its share within {max_difference:.0%} of that of all sentences"
+        raise DataError("; ".join(faults), allowed, _MEND)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import CountVectorizer
 
 IntArray = npt.NDArray[np.int64]
@@ -33,15 +32,6 @@ class NearDuplicates:
     forms: tuple[str, ...]
     form: IntArray
     pairs: IntArray
-
-    def clusters(self) -> list[str]:
-        """(K,) the first form of the cluster that each text belongs to; chains of near-duplicates are one cluster."""
-        count = len(self.forms)
-        edges = sparse.coo_array((np.ones(len(self.pairs)), self.pairs.T), shape=(count, count))
-        cluster = connected_components(edges, directed=False)[1]
-        first = np.full(count, count)
-        np.minimum.at(first, cluster, np.arange(count))
-        return [self.forms[position] for position in first[cluster][self.form]]
 
     def is_outranked(self, rank: IntArray) -> npt.NDArray[np.bool_]:
         """(K,) whether an equal or near-equal text has a higher rank; `rank` is (K,)."""

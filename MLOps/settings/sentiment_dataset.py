@@ -63,7 +63,7 @@ class FileColumns(Settings):
     text: str = Field(min_length=1, description="Sentence.")
     label: str | None = Field(description="Class; empty means that the score decides.")
     score: str | None = Field(description="Score; empty means that the file has none.")
-    group: str | None = Field(description="Article or other source of several sentences; empty means near-duplicates.")
+    group: str | None = Field(description="Article or other source of several sentences; empty means each text.")
     published_at: str | None = Field(description="Time of publication, ISO 8601; empty means that it is not known.")
 
     @model_validator(mode="after")
@@ -122,10 +122,13 @@ class DuplicateSettings(Settings):
 class LabelledSplitSettings(Settings):
     """How the sentences are divided, whole groups at a time."""
 
-    train: float = Field(gt=0, lt=1, description="Fraction of the sentences to learn from.")
+    train: float = Field(gt=0, lt=1, description="Fraction of the groups to learn from.")
     validation: float = Field(gt=0, lt=1, description="Fraction for early stopping and calibration.")
     test: float = Field(gt=0, lt=1, description="Fraction for the verdict.")
-    seed: int = Field(ge=0, description="Decides which groups go where.")
+    seed: int = Field(ge=0, description="Decides which groups go where; another one brings the classes in proportion.")
+    max_class_difference: float = Field(
+        gt=0, le=1, description="How far a class's share of a split may lie from its share of all sentences."
+    )
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> "LabelledSplitSettings":

