@@ -9,9 +9,12 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+from MLOps.errors import DataError
+
 IntArray = npt.NDArray[np.int64]
 _ROUNDING = 1e-9
 _MAX_CANDIDATES = 4_000_000  # of one block; about 100 MB
+_MAX_PAIRS = 10_000_000  # found, 16 bytes each; some thousand texts of one template
 _MAX_COMPARED = 50_000  # pairs whose shingles lie side by side in memory; about 150 MB
 
 
@@ -53,14 +56,31 @@ def find_near_duplicates(texts: Sequence[str], shingle_characters: int, min_jacc
 
     Source: Chaudhuri, Ganti and Kaushik, "A primitive operator for similarity joins in data cleaning",
     ICDE 2006, section 4 (prefix filter).
+
+    Raises
+    ------
+    DataError
+        If so many texts are alike that their pairs would fill the memory.
     """
     forms, form = np.unique(np.array([_form(text) for text in texts], dtype=object), return_inverse=True)
     if len(forms) == 0:
         return NearDuplicates((), form.astype(np.int64), np.empty((0, 2), dtype=np.int64))
     shingles = _shingles(forms, shingle_characters)
-    found = [_similar(shingles, block, min_jaccard) for block in _candidates(shingles, min_jaccard)]
-    pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *found])
+    found = [np.empty((0, 2), dtype=np.int64)]
+    for block in _candidates(shingles, min_jaccard):
+        found.append(_similar(shingles, block, min_jaccard))
+        _refuse_templates(sum(map(len, found)), len(texts))
+    pairs = np.concatenate(found)
     return NearDuplicates(tuple(forms), form.astype(np.int64), pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))])
+
+
+def _refuse_templates(pairs: int, texts: int) -> None:
+    if pairs > _MAX_PAIRS:
+        raise DataError(
+            f"more than {_MAX_PAIRS:,} pairs among {texts:,} texts are near-duplicates: most are made of one template",
+            "texts that people wrote",
+            "the texts, or duplicates.min_jaccard=1",
+        )
 
 
 def _form(text: str) -> str:

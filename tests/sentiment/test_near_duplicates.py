@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from MLOps.errors import DataError
 from MLOps.sentiment import near_duplicates
 from MLOps.sentiment.near_duplicates import NearDuplicates, find_near_duplicates
 
@@ -67,3 +68,10 @@ def test_the_higher_rank_stays() -> None:
 def test_nothing_has_no_duplicates() -> None:
     near = find_near_duplicates([], 5, 0.8)
     assert near.is_outranked(np.array([], dtype=np.int64)).tolist() == []
+
+
+def test_texts_of_one_template_are_refused_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "_MAX_PAIRS", 100)
+    texts = [f"Shares of company number {number} rose today, analysts of the bank said" for number in range(20)]
+    with pytest.raises(DataError, match="more than 100 pairs among 20 texts are near-duplicates"):
+        find_near_duplicates(texts, 5, 0.7)
