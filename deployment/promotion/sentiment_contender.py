@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from MLOps.errors import ModelError
 from MLOps.inference.model_files import check_digest
-from MLOps.sentiment.base_model import load_base_model
+from MLOps.sentiment.find_base_model import find_base_model
 from MLOps.sentiment.lexicons import LoughranMcDonaldScorer, VaderScorer
-from MLOps.sentiment.model_card import BaseModelRecord, LoraClassifierCard, read_sentiment_card
+from MLOps.sentiment.model_card import LoraClassifierCard, read_sentiment_card
 from MLOps.sentiment.open_scorer import open_scorer
-from MLOps.sentiment.scorer import LABELS, SentenceScorer
+from MLOps.sentiment.scorer import SentenceScorer
 from MLOps.sentiment.thresholds import fit_thresholds
 from MLOps.settings.score_news import ScoringEngineSettings
 from MLOps.settings.sentiment_model import BaseModelSettings
@@ -48,7 +47,7 @@ def open_contender(
     digest : str
         What the registry says that its digest is; checked before anything is parsed.
     encoders : sequence of BaseModelSettings
-        Base models of which the one that an adapter was trained on is taken.
+        Base models that the settings name; the one that an adapter was trained on is found, see `find_base_model`.
     engine : ScoringEngineSettings
         What computes an encoder.
     cache : Path
@@ -67,9 +66,11 @@ def open_contender(
     card = read_sentiment_card(folder)
     if not isinstance(card, LoraClassifierCard):
         return Contender(VaderScorer(card))
-    if card.labels != LABELS:
-        raise ModelError(f"{folder} tells the classes {', '.join(card.labels)}", ", ".join(LABELS), "train it again")
-    scorer = open_scorer(folder, digest, lambda: _encoder(card.base_model, encoders, cache), cache, engine)
+
+    def base_folder() -> Path:
+        return find_base_model(card.base_model, encoders, cache).folder
+
+    scorer = open_scorer(folder, digest, base_folder, cache, engine)
     return Contender(scorer, frozenset(card.training_groups))
 
 
@@ -84,14 +85,3 @@ def classes_of(
     if isinstance(scorer, VaderScorer | LoughranMcDonaldScorer):
         return fit_thresholds(scorer.scores(known), known_labels).classes(scorer.scores(sentences))
     return np.asarray(scorer.probabilities(sentences).argmax(axis=1))
-
-
-def _encoder(wanted: BaseModelRecord, encoders: Sequence[BaseModelSettings], cache: Path) -> Path:
-    """Folder of the base model that an adapter was trained on; or of the first one, to be refused by its name."""
-    found = []
-    for settings in encoders:
-        base = load_base_model(settings, cache)
-        if base.sha256 == wanted.sha256:
-            return base.folder
-        found.append(base.folder)
-    return found[0]

@@ -361,7 +361,7 @@ def test_unknown_model_is_one_line(arena: Arena, run: Run, argv: list[str], mess
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("labels", LABELS[::-1], "tells the classes positive, neutral, negative"),
+        ("labels", LABELS[::-1], "is positive, neutral, negative, not negative, neutral, positive"),
         ("temperature", -1.0, "temperature Input should be greater than 0"),
         ("format", 9, "format"),
     ],
