@@ -43,6 +43,7 @@ _ROWS, _ROWS_QUICK, _RUNS, _RUNS_QUICK = 1_200, 96, 3, 2
 _THREADS = min(2, len(os.sched_getaffinity(0)))
 _TARGET = 2.0
 _FEW = 3
+_LEAST_SPREAD = 0.01  # of macro-F1 between seeds; a few that happen to agree show no smaller one
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,11 @@ def measure(*, is_quick: bool) -> Measurement:
         check=checked,
         size={"rows": len(rows.train.labels), "tokens": int(rows.train.sentences.lengths.sum()), "threads": _THREADS},
         demands=(
+            Demand("first epoch", timing.peer / median(ours.seconds), _TARGET, "times", is_floor=True),
             Demand("epoch with grouping to ours", median(grouped.seconds) / timing.ours, 1.0, "times", is_floor=True),
             Demand(
                 "distance of macro-F1 to the Trainer's, to the seeds' spread",
-                distance / max(stdev(ours.macro_f1), stdev(plain.macro_f1)),
+                distance / max(stdev(ours.macro_f1), stdev(plain.macro_f1), _LEAST_SPREAD),
                 1.0,
                 "times",
                 is_floor=False,
@@ -125,7 +127,8 @@ def measure(*, is_quick: bool) -> Measurement:
             f"padding in our batches {_padding(rows.train.sentences, settings):.1%}; bfloat16: {has_bfloat16()}",
         ),
         notes=(
-            f"Ours is the mean of {budget} epochs, the frozen layers' states within, and of judging three sentences.",
+            f"Ours is the mean of {budget} epochs, the frozen layers' states within, and of judging three sentences; "
+            "loading the encoder, under a second, is spread over them, and over one epoch of the Trainer.",
             "Both sides load the encoder and train the same network with peft's updates on the clock; the Trainer "
             "records and saves nothing.",
             "Ours has no dropout in the frozen layers; the Trainer has, as it does not tell layers apart.",
