@@ -1,5 +1,7 @@
 """News articles: their contract, and when each one was known."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ def as_news(frame: pd.DataFrame, place: str = "news") -> pd.DataFrame:
     """`frame` with the contract's columns and types, sorted by time, source and id; index 0..n-1.
 
     A missing title or text becomes the empty string. Of articles with the same source and id the
-    last one stays.
+    one that was published last stays, so that nothing is known before it was written.
 
     Raises
     ------
@@ -42,13 +44,18 @@ def as_news(frame: pd.DataFrame, place: str = "news") -> pd.DataFrame:
     frame["article_id"] = frame["article_id"].astype("string")
     if frame["published_at"].isna().any():
         raise DataError(f"{place}: {int(frame['published_at'].isna().sum())} articles without published_at")
-    frame = frame.drop_duplicates(["source", "article_id"], keep="last")
     frame = frame.sort_values(["published_at", "source", "article_id"], kind="stable")
+    frame = frame.drop_duplicates(["source", "article_id"], keep="last")
     try:
         table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataError(f"{place}: {error}", "the types of MLOps/market/news.py", _MEND) from error
     return _frame(table)
+
+
+def content_sha256(title: str, text: str) -> str:
+    """Digest of what an article says, as its source gave it."""
+    return hashlib.sha256(json.dumps([title, text]).encode()).hexdigest()
 
 
 def no_news() -> pd.DataFrame:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from MLOps.errors import DataError
+from MLOps.market.news import content_sha256
 
 _ARTICLE = ["source", "article_id"]
 _MEND = "scores_path, or run pipelines/sentiment_model/score_news.py on these news"
@@ -27,7 +28,8 @@ def with_scores(news: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If the scores are of several models, of other articles, doubled, or no numbers from -1 to 1.
+        If the scores are of several models, of other articles or of other versions of them, doubled, or no numbers
+        from -1 to 1.
     """
     _refuse_faults(news, scores)
     chosen = scores[[*_ARTICLE, "ticker", "score"]]
@@ -48,6 +50,16 @@ def _refuse_faults(news: pd.DataFrame, scores: pd.DataFrame) -> None:
         raise DataError(
             f"{len(foreign)} of {scored.nunique()} scored articles are not among the news (first: {source} {article})",
             "scores of the articles in news_path",
+            _MEND,
+        )
+    contents = [content_sha256(title, text) for title, text in zip(news["title"], news["text"], strict=True)]
+    is_other = pd.Series(contents, index=known).reindex(scored).to_numpy() != scores["content_sha256"].to_numpy()
+    if is_other.any():
+        source, article = scored[is_other][0]
+        raise DataError(
+            f"{scored[is_other].nunique()} of {scored.nunique()} scored articles said something else when they were "
+            f"scored (first: {source} {article})",
+            "scores of these titles and texts",
             _MEND,
         )
     if len(twice := scores[scores.duplicated([*_ARTICLE, "ticker"])]):

@@ -1,7 +1,5 @@
 """Scores articles in chunks: known ones from the cache, the others by the model, opened when the first one comes up."""
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from MLOps.market.news import content_sha256
 from MLOps.market.news_scores import COLUMNS
 from MLOps.sentiment.article_score import Companies, SentimentScore, article_scores
 from MLOps.sentiment.score_cache import ScoreCache
@@ -132,11 +131,6 @@ class ArticleScorer:
     def _row(self, source: str, article_id: str, content: str, said: SentimentScore) -> tuple[object, ...]:
         probabilities = (said.negative, said.neutral, said.positive)
         return (source, article_id, said.ticker, content, said.sentences, *probabilities, said.score, self.model_sha256)
-
-
-def content_sha256(title: str, text: str) -> str:
-    """Digest of what can be scored of an article, as its source gave it."""
-    return hashlib.sha256(json.dumps([title, text]).encode()).hexdigest()
 
 
 def _fits(probabilities: FloatArray | None, article: ArticleSentences) -> bool:

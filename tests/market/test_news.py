@@ -76,6 +76,16 @@ def test_the_last_version_of_an_article_stays(articles: pd.DataFrame) -> None:
     assert list(news["text"]) == ["corrected", "corrected"]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_versions_the_one_published_last_stays_in_whatever_order_they_come(
+    articles: pd.DataFrame, order: tuple[int, int]
+) -> None:
+    corrected = articles.assign(text="corrected", published_at=articles["published_at"] + pd.Timedelta(hours=1))
+    news = as_news(pd.concat([(articles, corrected)[position] for position in order]))
+    assert list(news["text"]) == ["corrected", "corrected"]
+    assert list(news["published_at"]) == sorted(corrected["published_at"])
+
+
 def test_missing_column_and_missing_time_are_told(articles: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="no column source"):
         as_news(articles.drop(columns="source"))

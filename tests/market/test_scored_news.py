@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from MLOps.errors import DataError
-from MLOps.market.news import as_news, no_news
+from MLOps.market.news import as_news, content_sha256, no_news
 from MLOps.market.scored_news import with_scores
 
 
@@ -19,7 +19,7 @@ def news() -> pd.DataFrame:
 
 def scores(*rows: tuple[str, str, str, float], **columns: Any) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["source", "article_id", "ticker", "score"]).astype({"score": float})
-    return frame.assign(model_sha256="m1", **columns)
+    return frame.assign(**{"model_sha256": "m1", "content_sha256": content_sha256("t", "x")} | columns)
 
 
 def test_an_article_has_its_own_score_and_one_for_each_company_that_it_names() -> None:
@@ -47,6 +47,10 @@ def test_news_without_scores_and_scores_of_nothing() -> None:
         (scores(("a", "1", "", 0.1), ("a", "1", "", 0.2)), "article 1 is scored twice"),
         (scores(("a", "1", "", 1.01)), "score 1.01; allowed: a number from -1 to 1"),
         (scores(("a", "1", "", np.nan)), "score nan"),
+        (
+            scores(("a", "1", "", 0.1), ("a", "2", "", 0.1)).assign(content_sha256=["old", content_sha256("t", "x")]),
+            r"1 of 2 scored articles said something else when they were scored \(first: a 1\)",
+        ),
     ],
 )
 def test_refuses_scores_that_do_not_belong_here(given: pd.DataFrame, message: str) -> None:

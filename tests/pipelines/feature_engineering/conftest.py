@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from MLOps.market.bars import as_bars, write_bars
-from MLOps.market.news import as_news, write_news
+from MLOps.market.news import as_news, content_sha256, write_news
 from MLOps.market.news_scores import COLUMNS, write_scores
 
 
@@ -43,7 +43,13 @@ def make_scores() -> Callable[..., pd.DataFrame]:
     def make(model_sha256: str = "c0ffee") -> pd.DataFrame:
         rows = [("test", "1", "", 0.6), ("test", "1", "BBB", -0.4), ("test", "2", "", 0.2)]
         frame = pd.DataFrame(rows, columns=["source", "article_id", "ticker", "score"])
-        plain = {"content_sha256": "", "sentences": 1, "negative": 0.2, "neutral": 0.3, "positive": 0.5}
+        plain = {
+            "content_sha256": content_sha256("t", ""),
+            "sentences": 1,
+            "negative": 0.2,
+            "neutral": 0.3,
+            "positive": 0.5,
+        }
         return frame.assign(model_sha256=model_sha256, **plain)[list(COLUMNS)]
 
     return make
