@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
+from MLOps.settings.company_names import Company
 from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
 from MLOps.settings.versioning import VersioningSettings
 
@@ -34,6 +35,9 @@ class FeatureSettings(StageSettings):
     news_path: Path | None = machine_field("Parquet file of news, relative to the workspace; empty means no news.")
     scores_path: Path | None = machine_field(
         "Parquet file of the news' scores, relative to the workspace; empty means unscored news, sentiment 0."
+    )
+    companies: dict[str, Company] = machine_field(
+        "By which names the news call the companies; here only to tell the tickers that have none."
     )
     sentiment: SentimentFeatureSettings = Field(description="How scored news become a number at each close.")
     tickers: tuple[str, ...] | None = Field(min_length=1, description="Tickers to keep; empty means all.")

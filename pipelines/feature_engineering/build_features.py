@@ -44,7 +44,7 @@ def build_features(settings: FeatureSettings, tracker: Tracker) -> StageResult:
     """
     inputs = _inputs(settings)
     bars, news, scored_by = _read(inputs)
-    origin = _origin(inputs) | scored_by
+    origin = _origin(inputs) | scored_by | (_without_names(bars, settings) if "scores" in inputs else {})
     files = tuple(f"{_NAME}.{suffix}" for suffix in _FORMATS[settings.output_format])
 
     def make(folder: Path, _key: str) -> Made:
@@ -76,7 +76,7 @@ def _inputs(settings: FeatureSettings) -> dict[str, Path]:
 
 
 def _read(inputs: dict[str, Path]) -> tuple["pd.DataFrame", "pd.DataFrame | None", dict[str, Scalar]]:
-    """The bars, the news with their scores, and the digest of the model that scored them."""
+    """The bars, the news with their scores, and what is to be told of the scores."""
     from MLOps.market.bars import read_bars
     from MLOps.market.news import read_news
     from MLOps.market.news_scores import read_scores
@@ -88,7 +88,25 @@ def _read(inputs: dict[str, Path]) -> tuple["pd.DataFrame", "pd.DataFrame | None
         return bars, news, {}
     scores = read_scores(inputs["scores"])
     scored = with_scores(news, scores)
-    return bars, scored, {"sentiment_model_sha256": ",".join(scores["model_sha256"].unique())}
+    told: dict[str, Scalar] = {"sentiment_model_sha256": ",".join(scores["model_sha256"].unique())}
+    if unscored := int(scored["score"].isna().sum()):
+        told["articles_without_score"] = f"{unscored} of {len(news)}"
+        _LOG.warning(
+            "%d of %d articles have no score: nothing in them could be scored, or they came after the scoring",
+            unscored,
+            len(news),
+        )
+    return bars, scored, told
+
+
+def _without_names(bars: "pd.DataFrame", settings: FeatureSettings) -> dict[str, Scalar]:
+    """Tickers of which the scoring knows no name; that the news name none of them means nothing."""
+    named = {ticker for company in settings.companies.values() for ticker in company.tickers}
+    unnamed = sorted(set(settings.tickers or bars["ticker"]) - named - {settings.vix_ticker})
+    if not unnamed:
+        return {}
+    _LOG.warning("config/company_names.yaml has no names of %s: no news will be theirs", ", ".join(unnamed))
+    return {"tickers_without_names": ",".join(unnamed)}
 
 
 def _last_session(bars: "pd.DataFrame", limit: date | None) -> date:

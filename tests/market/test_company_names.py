@@ -18,6 +18,7 @@ TABLE = {
 }
 NAMES = CompanyNames(TABLE)
 META = {"META", "FB"}
+GOOGLE = {"GOOG", "GOOGL"}
 
 
 def company(**changes: tuple[str, ...]) -> Company:
@@ -31,7 +32,7 @@ def company(**changes: tuple[str, ...]) -> Company:
         ("Apple's chief executive met the prime minister.", {"AAPL"}),
         ("Apple\u2019s chief executive met the prime minister.", {"AAPL"}),
         ("APPLE SUES SAMSUNG", {"AAPL"}),
-        ("(Apple, Google) and Amazon.com Inc fell.", {"AAPL", "GOOG", "AMZN"}),
+        ("(Apple, Google) and Amazon.com Inc fell.", {"AAPL", "AMZN"} | GOOGLE),
         ("Supplies for the next iPhone are short.", {"AAPL"}),
         ("The Amazon founder was in space.", {"AMZN"}),
         ("Facebook is unusually difficult about implementing German law.", META),
@@ -39,10 +40,10 @@ def company(**changes: tuple[str, ...]) -> Company:
         ("The court put a fine on Facebook.", META),
         ("The regulator insists on Facebook's word.", META),
         ("Facebook posts record profit.", META),
-        ("Google's parent company Alphabet filed a lawsuit.", {"GOOG"}),
-        ("The new device will run on Google's Android system.", {"GOOG"}),
+        ("Google's parent company Alphabet filed a lawsuit.", GOOGLE),
+        ("The new device will run on Google's Android system.", GOOGLE),
         ("Chips of rival NVIDIA sold well.", {"NVDA"}),
-        ("I bought $NFLX, $GOOGL and $FB today.", {"NFLX", "GOOG"} | META),
+        ("I bought $NFLX, $GOOGL and $FB today.", {"NFLX"} | GOOGLE | META),
         ("Netflix (NASDAQ: NFLX) and Walmart (NYSE:WMT) rose.", {"NFLX", "WMT"}),
         ("Procter & Gamble and J.P. Morgan beat Johnson & Johnson.", {"PG", "JPM", "JNJ"}),
         ("Wal-Mart and Coca-Cola", {"WMT", "KO"}),
@@ -105,7 +106,7 @@ def test_whoever_writes_on_facebook_says_nothing_of_the_company(sentence: str) -
 
 def test_a_company_beside_its_platform_is_found() -> None:
     assert NAMES.find("Facebook announced new ways on its Facebook Live tool.") == META
-    assert NAMES.find("Facebook and Google cooperate, said a Facebook post.") == META | {"GOOG"}
+    assert NAMES.find("Facebook and Google cooperate, said a Facebook post.") == META | GOOGLE
 
 
 def test_every_ticker_of_the_packaged_universes_has_its_company() -> None:

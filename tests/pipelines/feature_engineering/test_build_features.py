@@ -157,6 +157,28 @@ def test_says_what_scoring_said_of_its_model(scored: Path) -> None:
     assert stage.build_features(settings(scored, SCORES), MemoryTracker()).key != result.key
 
 
+def test_tells_articles_that_have_no_score(
+    scored: Path, make_scores: Callable[..., pd.DataFrame], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert "articles_without_score" not in stage.build_features(settings(scored, SCORES), MemoryTracker()).details
+    write_scores(make_scores().head(2), scored / "data/scores/scores.parquet")
+    details = stage.build_features(settings(scored, SCORES), MemoryTracker()).details
+    assert details["articles_without_score"] == "1 of 2"
+    assert "1 of 2 articles have no score" in caplog.text
+
+
+def test_tells_tickers_of_which_the_scoring_knows_no_name(
+    done: Done, scored: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert "tickers_without_names" not in done.result.details, "without scores no ticker has news"
+    known = "companies.apple.tickers=[AAA,CCC]"
+    details = stage.build_features(settings(scored, SCORES, known), MemoryTracker()).details
+    assert details["tickers_without_names"] == "BBB"
+    assert "no names of BBB: no news will be theirs" in caplog.text
+    known = "companies.apple.tickers=[AAA,BBB,CCC]"
+    assert "tickers_without_names" not in stage.build_features(settings(scored, SCORES, known), MemoryTracker()).details
+
+
 def test_refuses_scores_of_other_news_or_of_several_models(
     scored: Path, make_scores: Callable[..., pd.DataFrame]
 ) -> None:
