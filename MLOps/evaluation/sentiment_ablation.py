@@ -16,6 +16,7 @@ from MLOps.settings.backtest import EvaluationTerms
 from MLOps.settings.environment import EnvironmentSettings, PlayWindow
 
 HAS_NEWS = "has_news"
+_SENTIMENT = ("sentiment", "ticker_sentiment")
 Finding = Literal["gain", "loss", "no_difference_found"]
 
 
@@ -126,6 +127,12 @@ def news_window(panel: MarketPanel, rows: slice) -> NewsWindow:
         sessions=len(dates),
         sessions_with_news=int(_has_news(panel)[rows].sum()),
     )
+
+
+def has_sentiment(panel: MarketPanel) -> bool:
+    """Whether the sentiment differs from 0 anywhere; that of news without scores does not."""
+    columns = [panel.feature_names.index(name) for name in _SENTIMENT]
+    return bool(panel.features[:, :, columns].any())
 
 
 def news_columns(environment: EnvironmentSettings) -> tuple[str, ...]:

@@ -14,16 +14,18 @@ from deployment.backtesting.keep_agent_runs import AgentRunStore
 from deployment.backtesting.render_ablation import AblationFacts, render_ablation
 from deployment.backtesting.tell_origin import FEATURES, features_file, tell_origin
 from experiment_tracking.runner import run_stage
-from MLOps.artifacts import Made, Output, check_unaltered, make_once, write_text
+from MLOps.artifacts import Made, Output, check_unaltered, make_once, read_result, write_text
+from MLOps.errors import DataError
 from MLOps.evaluation.sentiment_ablation import (
     AblationFigures,
     AgentRun,
     cut_windows,
+    has_sentiment,
     news_columns,
     news_window,
     summarise,
 )
-from MLOps.market.panel import read_panel
+from MLOps.market.panel import MarketPanel, read_panel
 from MLOps.settings.sentiment_ablation import SentimentAblationSettings
 from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
 
@@ -40,8 +42,8 @@ def run_sentiment_ablation(settings: SentimentAblationSettings, tracker: Tracker
     Raises
     ------
     DataError
-        If the features are missing or malformed or were altered after they were made, or a window reaches beyond
-        the news.
+        If the features are missing or malformed or were altered after they were made, their news have no scores,
+        or a window reaches beyond the news.
     ModelError
         If a training diverges.
     """
@@ -51,6 +53,7 @@ def run_sentiment_ablation(settings: SentimentAblationSettings, tracker: Tracker
     check_unaltered(features.parent)
     panel = read_panel(features, settings.environment.feature_names, settings.environment.universe)
     train, test = cut_windows(panel, settings.train, settings.test)
+    _refuse_unscored(panel, features)
     ablation = NewsAblation(panel, train, test, settings.environment, settings.agent, settings.training, settings.terms)
     facts = _facts(features, panel.tickers, settings)
 
@@ -82,6 +85,18 @@ def run_sentiment_ablation(settings: SentimentAblationSettings, tracker: Tracker
     store(result.key).remove()
     _LOG.info("the report lies at %s", result.artifacts["report"].path)
     return result
+
+
+def _refuse_unscored(panel: MarketPanel, features: Path) -> None:
+    """What articles without scores are worth says nothing of the sentiment."""
+    made = read_result(features.parent)
+    is_scored = made is not None and bool(made.details.get("sentiment_model_sha256"))
+    if not is_scored and not has_sentiment(panel):
+        raise DataError(
+            f"{features}: the news have no scores, their sentiment is 0 throughout",
+            "features built with scored news",
+            "build_features, scores_path",
+        )
 
 
 def _run_agents(ablation: "NewsAblation", store: AgentRunStore, tracker: Tracker, show_bar: bool) -> list[AgentRun]:

@@ -84,6 +84,19 @@ def settings_of(workspace, *more):
     return compose_settings(SentimentAblationSettings, "run_sentiment_ablation", overrides)
 
 
+def tell_features(path, details):
+    """Lay down what the stage that built the features said."""
+    features = StageResult(
+        stage="build_features",
+        key="k",
+        status="made",
+        folder=path.parent,
+        artifacts={"features": Artifact(path=path, sha256=sha256_of(path))},
+        details=details,
+    )
+    (path.parent / "result.json").write_text(features.model_dump_json())
+
+
 def figures_of(result):
     return AblationFigures.model_validate_json(result.artifacts["ablation"].path.read_bytes())
 
@@ -165,6 +178,16 @@ def test_refuses_features_without_news(run, prepared, frame):
     assert "lacks the columns ['has_news']" in run()[2]
 
 
+def test_refuses_news_without_scores_but_not_scores_of_0(run, prepared, frame):
+    path = prepared / "data" / "processed" / "processed_data_with_features.parquet"
+    frame.assign(sentiment=0.0, ticker_sentiment=0.0).to_parquet(path, index=False)
+    assert "the news have no scores, their sentiment is 0 throughout" in run()[2]
+    tell_features(path, {"last_session": "2021-06-18"})
+    assert "the news have no scores" in run()[2]
+    tell_features(path, {"sentiment_model_sha256": "c0ffee"})
+    assert run()[0] == 0
+
+
 def test_the_same_run_again_finds_itself_made_and_keeps_no_checkpoint(run, prepared):
     first, again = run()[1], run()[1]
     assert (first.status, again.status) == ("made", "already_made")
@@ -212,15 +235,7 @@ def test_a_kept_agent_that_cannot_be_read_runs_again(prepared, tmp_path):
 
 def test_warnings_of_the_data_are_carried_on(run, prepared):
     path = prepared / "data" / "processed" / "processed_data_with_features.parquet"
-    features = StageResult(
-        stage="build_features",
-        key="k",
-        status="made",
-        folder=path.parent,
-        artifacts={"features": Artifact(path=path, sha256=sha256_of(path))},
-        details={"warnings": "Survivorship: winners only.", "licence": "MIT"},
-    )
-    (path.parent / "result.json").write_text(features.model_dump_json())
+    tell_features(path, {"warnings": "Survivorship: winners only.", "licence": "MIT"})
     _, result, _ = run()
     assert result.details["data_warnings"] == "Survivorship: winners only."
     text = prose(result.artifacts["report"].path.read_text())
