@@ -33,6 +33,7 @@ def describe(
     normalisation: Normalisation,
     settings: TrainRlAgentSettings,
     features_sha256: str,
+    sentiment_model_sha256: str | None,
     timesteps: int,
 ) -> MlpActorCard:
     """The card; the same settings, data and seed give the same one, so it holds no time, path or run id.
@@ -51,9 +52,13 @@ def describe(
         What was asked for.
     features_sha256 : str
         Digest of the features file.
+    sentiment_model_sha256 : str or None
+        Digest of the model that scored its news; kept where the agent sees them.
     timesteps : int
         Sessions played.
     """
+    sees_scores = settings.environment.use_sentiment and sentiment_model_sha256 is not None
+    scorer = {"sentiment_model_sha256": sentiment_model_sha256} if sees_scores else {}
     windows: dict[WindowName, slice] = {"train": split.train, "validation": split.validation, "test": split.test}
     return card_of(
         actor,
@@ -70,6 +75,7 @@ def describe(
             "timesteps": timesteps,
             "settings_sha256": fingerprint(settings),
             "features_sha256": features_sha256,
+            **scorer,
         },
     )
 

@@ -55,7 +55,7 @@ def train_rl_agent(settings: TrainRlAgentSettings, tracker: Tracker) -> StageRes
         return CheckpointStore(settings.paths.models / _CHECKPOINTS / key)
 
     def make(folder: Path, key: str) -> Made:
-        return _make_model(folder, store(key), panel, split, sha256_of(features), settings, tracker)
+        return _make_model(folder, store(key), panel, split, features, settings, tracker)
 
     output = Output(
         stage=STAGE.name,
@@ -97,7 +97,7 @@ def _make_model(
     store: "CheckpointStore",
     panel: "MarketPanel",
     split: "SessionSplit",
-    features_sha256: str,
+    features: Path,
     settings: TrainRlAgentSettings,
     tracker: Tracker,
 ) -> Made:
@@ -129,7 +129,9 @@ def _make_model(
             resume=training.resume,
         )
     actor = agent.actor()
-    card = describe(actor, market.traded, split, market.normalisation, settings, features_sha256, played)
+    card = describe(
+        actor, market.traded, split, market.normalisation, settings, sha256_of(features), _scorer(features), played
+    )
     digest = write_model(folder, card, actor.weights)
     (folder / _EXPORT).mkdir()
     agent.export(folder / _EXPORT)
@@ -146,6 +148,13 @@ def _make_model(
             "validation": f"{card.windows['validation'].first} to {card.windows['validation'].last}",
         },
     )
+
+
+def _scorer(features: Path) -> str | None:
+    """Digest of the model that scored the news in these features, as far as their own result tells."""
+    made = read_result(features.parent)
+    digest = made.details.get("sentiment_model_sha256") if made else None
+    return str(digest) if digest else None
 
 
 def _origin(features: Path) -> dict[str, Scalar]:

@@ -64,7 +64,7 @@ class Arena:
         assert found is not None
         return found
 
-    def register(self, bias: float, tickers: tuple[str, ...] = ("AAA", "BBB")) -> ModelVersion:
+    def register(self, bias: float, tickers: tuple[str, ...] = ("AAA", "BBB"), **provenance: str) -> ModelVersion:
         """Register a model of one layer and let it be the challenger."""
         size = 1 + 2 * len(tickers)
         card = MlpActorCard.model_validate(
@@ -80,7 +80,7 @@ class Arena:
                 },
                 "environment": {},
                 "windows": {},
-                "provenance": {},
+                "provenance": provenance,
             }
         )
         weights = {

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployment.promotion.judge_model import forward_pass, model_loads
+from deployment.promotion.judge_model import forward_pass, model_loads, observation_schema
 from deployment.promotion.read_backtest import read_backtest
 from deployment.promotion.write_verdict import verdict_text
 from MLOps.inference.model_files import model_digest
+from MLOps.inference.policy import load_policy
 from MLOps.market.panel import read_panel
+from MLOps.stage import StageResult
 from model_registry.registry import ModelVersion
 from model_registry.verdict import GateResult, Verdict, outcome_of
 
@@ -47,6 +49,25 @@ def test_folder_that_holds_no_known_model_fails_to_load(tmp_path: Path) -> None:
     result, policy = model_loads(tmp_path, model_digest(tmp_path))
     assert (result.passed, result.figure, policy) == (False, None, None)
     assert "mlp_actor (format 2) and equal_weight" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("learned", "found", "passed"),
+    [("vader", "vader", True), ("vader", "lora", False), ("vader", None, False), (None, "lora", True)],
+)
+def test_news_scored_by_another_model_than_the_agent_learned_from_do_not_fit(
+    arena: Any, learned: str | None, found: str | None, passed: bool
+) -> None:
+    version = arena.register(0.25, **({"sentiment_model_sha256": learned} if learned else {}))
+    policy = load_policy(arena.registry.fetch(version))
+    features = arena.write_features()
+    assert observation_schema(policy, features)[0].passed, "features that tell nothing of their scorer"
+    details = {"sentiment_model_sha256": found} if found else {}
+    made = StageResult(stage="build_features", key="k", status="made", folder=features.parent, details=details)
+    (features.parent / "result.json").write_text(made.model_dump_json())
+    gate, _ = observation_schema(policy, features)
+    assert gate.passed == passed
+    assert ("which it learned from" in gate.reason) != passed
 
 
 def make_gate(passed: bool, figure: float | None = 0.5) -> GateResult:

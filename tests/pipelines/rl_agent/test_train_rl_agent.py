@@ -247,6 +247,20 @@ def test_sentiment_is_seen_if_wanted(
     assert card.observation.size == 1 + 2 + 2 + 2 * 6
 
 
+@pytest.mark.parametrize(("use_sentiment", "kept"), [("true", "c0ffee"), ("false", None)])
+def test_the_card_of_an_agent_that_sees_the_news_tells_who_scored_them(
+    use_sentiment: str, kept: str | None, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = prepared / "data/processed"
+    details = {"sentiment_model_sha256": "c0ffee"}
+    told_by = StageResult(stage="build_features", key="k", status="made", folder=folder, details=details)
+    (folder / "result.json").write_text(told_by.model_dump_json())
+    overrides = (f"environment.use_sentiment={use_sentiment}", "training.total_timesteps=32")
+    card = read_card(run(command_line(prepared, *overrides), capsys).folder)
+    assert isinstance(card, MlpActorCard)
+    assert card.provenance.get("sentiment_model_sha256") == kept
+
+
 def test_the_card_is_of_the_tickers_that_the_model_trades(
     prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
 ) -> None:
