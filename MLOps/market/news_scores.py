@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from MLOps.errors import DataError
+from MLOps.parquet_contract import read_contract, write_contract
 
 SCHEMA = pa.schema(
     [
@@ -23,28 +22,13 @@ SCHEMA = pa.schema(
     ]
 )
 COLUMNS = tuple(SCHEMA.names)
-_MEND = "run pipelines/sentiment_model/score_news.py"
 
 
 def write_scores(scores: pd.DataFrame, path: Path) -> None:
     """Write the scores as Parquet, sorted by source, article and ticker; equal ones give equal bytes."""
-    ordered = scores.sort_values(["source", "article_id", "ticker"], kind="stable")
-    pq.write_table(pa.Table.from_pandas(ordered, schema=SCHEMA, preserve_index=False), path, compression="zstd")
+    write_contract(scores.sort_values(["source", "article_id", "ticker"], kind="stable"), SCHEMA, path)
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """The scores of a file, index 0..n-1.
-
-    Raises
-    ------
-    DataError
-        If there is no such file, or it does not follow the contract.
-    """
-    try:
-        table = pq.read_table(path)
-        frame: pd.DataFrame = table.select(list(COLUMNS)).cast(SCHEMA).to_pandas()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist", "news scores in Parquet", _MEND) from error
-    except (pa.ArrowInvalid, pa.ArrowTypeError, KeyError, OSError) as error:
-        raise DataError(f"{path}: {error}", f"news scores with {', '.join(COLUMNS)}", _MEND) from error
-    return frame
+    """The scores of a file; raises as `MLOps.parquet_contract.read_contract` does."""
+    return read_contract(path, SCHEMA, "news scores", "run pipelines/sentiment_model/score_news.py")

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from MLOps.errors import DataError
+from MLOps.parquet_contract import read_contract, write_contract
 
 SPLITS = ("train", "validation", "test")
 SCHEMA = pa.schema(
@@ -21,27 +20,13 @@ SCHEMA = pa.schema(
     ]
 )
 COLUMNS = tuple(SCHEMA.names)
-_MEND = "run pipelines/finetuning/prepare_sentiment_dataset.py"
 
 
 def write_labelled(sentences: pd.DataFrame, path: Path) -> None:
     """Write the sentences as Parquet; equal ones give equal bytes."""
-    pq.write_table(pa.Table.from_pandas(sentences, schema=SCHEMA, preserve_index=False), path, compression="zstd")
+    write_contract(sentences, SCHEMA, path)
 
 
 def read_labelled(path: Path) -> pd.DataFrame:
-    """The sentences of a file, index 0..n-1.
-
-    Raises
-    ------
-    DataError
-        If there is no such file, or it does not follow the contract.
-    """
-    try:
-        table = pq.read_table(path)
-        frame: pd.DataFrame = table.select(list(COLUMNS)).cast(SCHEMA).to_pandas()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist", "labelled sentences in Parquet", _MEND) from error
-    except (pa.ArrowInvalid, pa.ArrowTypeError, KeyError, OSError) as error:
-        raise DataError(f"{path}: {error}", f"labelled sentences with {', '.join(COLUMNS)}", _MEND) from error
-    return frame
+    """The sentences of a file; raises as `MLOps.parquet_contract.read_contract` does."""
+    return read_contract(path, SCHEMA, "labelled sentences", "run pipelines/finetuning/prepare_sentiment_dataset.py")

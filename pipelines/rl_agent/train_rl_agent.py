@@ -5,14 +5,12 @@ alias `challenger` at it; export/ holds the library's own file. An interrupted r
 and data goes on from its last checkpoint.
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
-from MLOps import failpoints
 from MLOps.artifacts import Made, Output, make_once, read_result, sha256_of
 from MLOps.errors import DataError
 from MLOps.market.data_warnings import data_warnings
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from MLOps.market.splits import SessionSplit
     from MLOps.training.checkpoint import CheckpointStore
 
-_LOG = logging.getLogger(__name__)
 _EXPORT, _CHECKPOINTS = "export", ".checkpoints"
 
 
@@ -165,25 +162,11 @@ def _origin(features: Path) -> dict[str, Scalar]:
 
 
 def _registered(result: StageResult, settings: TrainRlAgentSettings, tracker: Tracker) -> StageResult:
-    """Register the model and alias it; run again, it finds the version that the first run made."""
-    from model_registry.champion import require_name
+    from model_registry.challenger import register_challenger
     from model_registry.family import STOCK_TRADING
-    from model_registry.open_registry import open_registry
-    from model_registry.registry import CHALLENGER
 
-    registry, name = open_registry(settings), settings.registry.model_name
-    require_name(registry, name, STOCK_TRADING)
-    tags = {
-        "agent": str(result.details["agent"]),
-        "training_key": result.key,
-        "features_sha256": result.inputs["features"],
-    }
-    version = registry.register(result.folder, name, tags, tracker.run_id)
-    registry.set_alias(name, CHALLENGER, version.version)
-    _LOG.info("registered %s as %s", version, CHALLENGER)
-    failpoints.reach("after_registration")
-    registration = {"model_name": name, "model_version": version.version, "model_alias": CHALLENGER}
-    return result.model_copy(update={"details": result.details | registration})
+    tags = {"agent": str(result.details["agent"]), "features_sha256": result.inputs["features"]}
+    return register_challenger(result, settings, STOCK_TRADING, tags, tracker.run_id)
 
 
 STAGE = Stage(

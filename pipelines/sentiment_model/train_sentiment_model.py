@@ -6,7 +6,6 @@ charts/ shows it. An interrupted run of the same settings and
 data goes on from its last checkpoint.
 """
 
-import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
-from MLOps import failpoints
 from MLOps.artifacts import Made, Output, make_once, read_result, sha256_of
 from MLOps.errors import DataError
 from MLOps.settings.sentiment_model import TrainSentimentModelSettings
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from MLOps.sentiment.scorer import FloatArray
     from MLOps.training.checkpoint import CheckpointStore
 
-_LOG = logging.getLogger(__name__)
 _HELD_OUT, _CHARTS, _CHECKPOINTS = "held_out.parquet", "charts", ".checkpoints"
 
 
@@ -164,25 +161,11 @@ def _origin(labelled: Path, base: "BaseModel") -> dict[str, Scalar]:
 
 
 def _registered(result: StageResult, settings: TrainSentimentModelSettings, tracker: Tracker) -> StageResult:
-    """Register the model and alias it; run again, it finds the version that the first run made."""
-    from model_registry.champion import require_name
+    from model_registry.challenger import register_challenger
     from model_registry.family import SENTIMENT
-    from model_registry.open_registry import open_registry
-    from model_registry.registry import CHALLENGER
 
-    registry, name = open_registry(settings), settings.registry.model_name
-    require_name(registry, name, SENTIMENT)
-    tags = {
-        "base_model": str(result.details["base_model"]),
-        "training_key": result.key,
-        "labelled_sha256": result.inputs["labelled"],
-    }
-    version = registry.register(result.folder, name, tags, tracker.run_id)
-    registry.set_alias(name, CHALLENGER, version.version)
-    _LOG.info("registered %s as %s", version, CHALLENGER)
-    failpoints.reach("after_registration")
-    registration = {"model_name": name, "model_version": version.version, "model_alias": CHALLENGER}
-    return result.model_copy(update={"details": result.details | registration})
+    tags = {"base_model": str(result.details["base_model"]), "labelled_sha256": result.inputs["labelled"]}
+    return register_challenger(result, settings, SENTIMENT, tags, tracker.run_id)
 
 
 STAGE = Stage(
