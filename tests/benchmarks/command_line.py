@@ -36,6 +36,7 @@ def run(script: str, description: str, names: tuple[str, ...], run_one: RunsOne,
     parser.add_argument("--reports", type=Path, help="folder of the results (default: reports/)")
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of each function that it skips
     try:
         wanted = chosen(given.names, names)
     except SettingsError as error:

@@ -39,7 +39,7 @@ from MLOps.training.checkpoint import CheckpointStore
 from MLOps.training.random_state import isolated
 
 _LOG = logging.getLogger(__name__)
-_ROWS, _ROWS_QUICK, _RUNS, _RUNS_QUICK = 1_200, 96, 3, 2
+_ROWS, _ROWS_QUICK, _RUNS, _RUNS_QUICK = 1_200, 96, 2, 2
 _THREADS = min(2, len(os.sched_getaffinity(0)))
 _TARGET = 2.0
 _FEW = 3
