@@ -1,0 +1,89 @@
+"""Decimal numbers as integers at a common scale: sums and comparisons on them are exact."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from MLOps.errors import DataError
+
+IntegerArray = npt.NDArray[np.int64] | npt.NDArray[np.object_]
+FloatArray = npt.NDArray[np.float64]
+
+_INT64_BOUND = 2**63
+_UNIQUE_BELOW = 1e15  # no two decimals of up to 15 digits round to the same float64
+
+
+class ScaledDecimals(NamedTuple):
+    """Numbers ``values / 10**decimals``.
+
+    Parameters
+    ----------
+    values : (..., N) int64 or object
+        int64 where each fits, else Python integers.
+    decimals : int
+        Digits after the point, at least 0.
+    """
+
+    values: IntegerArray
+    decimals: int
+
+    def rescaled(self, decimals: int) -> "ScaledDecimals":
+        """The same numbers with more digits after the point, in Python integers where int64 is too narrow."""
+        factor = 10 ** (decimals - self.decimals)
+        return ScaledDecimals(exact_for(self.values, factor) * factor, decimals)
+
+
+def exact_for(values: IntegerArray, factor: int) -> IntegerArray:
+    """`values` in a type that holds each of them `factor` times, and the sum of any `factor` of them.
+
+    int64 does if and only if ``factor * max(abs(values)) < 2**63``.
+    """
+    largest = max(-int(values.min(initial=0)), int(values.max(initial=0)))
+    return values if factor * largest < _INT64_BOUND else values.astype(object)
+
+
+def concatenated(parts: Sequence[ScaledDecimals]) -> ScaledDecimals:
+    """The numbers of `parts`, each (N,), one after the other at the largest of their scales."""
+    decimals = max(part.decimals for part in parts)
+    return ScaledDecimals(np.concatenate([part.rescaled(decimals).values for part in parts]), decimals)
+
+
+def from_decimals(numbers: Sequence[Decimal]) -> ScaledDecimals:
+    """(N,) finite decimals at the scale of the one with most digits after the point."""
+    decimals = max((-int(number.as_tuple().exponent) for number in numbers), default=0)
+    decimals = max(decimals, 0)
+    values = [_scaled(number, decimals) for number in numbers]
+    fits = all(abs(value) < _INT64_BOUND for value in values)
+    return ScaledDecimals(np.array(values, dtype=np.int64 if fits else object), decimals)
+
+
+def _scaled(number: Decimal, decimals: int) -> int:
+    """``number * 10**decimals``, of which no digit lies after the point."""
+    sign, digits, exponent = number.as_tuple()
+    magnitude = int("".join(map(str, digits))) * 10 ** (int(exponent) + decimals)
+    return -magnitude if sign else magnitude
+
+
+def from_floats(floats: FloatArray) -> ScaledDecimals:
+    """(..., N) float64 as the decimals that ``repr`` writes: the shortest that round to the same float.
+
+    So .1 is one tenth, as it was in the file from which it was once read.
+
+    Raises
+    ------
+    DataError
+        If a number is NaN or infinite.
+    """
+    if not np.isfinite(floats).all():
+        raise DataError("a number is NaN or infinite", "finite numbers")
+    largest, decimals = float(np.abs(floats).max(initial=0.0)), 0
+    while largest * 10.0**decimals < _UNIQUE_BELOW:
+        scaled = np.rint(floats * 10.0**decimals)
+        if np.array_equal(scaled / 10.0**decimals, floats):  # both exact, so the quotient is the nearest float
+            return ScaledDecimals(scaled.astype(np.int64), decimals)
+        decimals += 1
+    written = from_decimals([Decimal(repr(number)) for number in floats.ravel().tolist()])
+    return ScaledDecimals(written.values.reshape(floats.shape), written.decimals)
