@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from MLOps.settings.clock import Clock, parse_clock
+from MLOps.settings.crypto_source import CryptoSourceSettings
 from MLOps.settings.packaged_file import PackagedFile
 from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
 from MLOps.settings.versioning import VersioningSettings
@@ -18,7 +19,7 @@ def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _checked_clock(value: object) -> object:
+def checked_clock(value: object) -> object:
     parse_clock(str(value))
     return str(value)
 
@@ -30,7 +31,7 @@ class DataSettings(Settings):
     """Which data, up to when."""
 
     source: SourceName = Field(description="Where bars and news come from; its settings are under sources.")
-    as_of: Annotated[str, BeforeValidator(_checked_clock)] = Field(
+    as_of: Annotated[str, BeforeValidator(checked_clock)] = Field(
         description="Clock of the data: logical_date, replay(YYYY-MM-DD) or YYYY-MM-DD."
     )
     start: date | None = Field(description="First session to keep; empty means the first one that the source has.")
@@ -116,6 +117,7 @@ class SourceSettings(Settings):
     yahoo: YahooSettings = Field(description="Yahoo Finance.")
     alpaca: AlpacaSettings = Field(description="Alpaca.")
     folder: FolderSettings = Field(description="Own files.")
+    crypto: CryptoSourceSettings = Field(description="Crypto bars, for the stage ingest_crypto_bars.")
 
 
 class ValidationSettings(Settings):
