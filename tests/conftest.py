@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import string
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +27,44 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 def _no_failpoint_stays_armed() -> Iterator[None]:
     yield
     failpoints.disarm()
+
+
+@pytest.fixture(scope="session")
+def in_copy() -> Callable[[Callable[[], object]], int]:
+    """``in_copy(work)``: how a forked copy of this process ended that did `work`: its exit status, -9 if killed.
+
+    A number that `work` returns is the status, anything else is 0; an exception makes it 99. The copy has this
+    process's imports, and what it changes beside files ends with it.
+    """
+
+    def run(work: Callable[[], object]) -> int:
+        child = os.fork()
+        if child == 0:
+            status = 99
+            try:
+                returned = work()
+                status = returned if isinstance(returned, int) else 0
+            finally:
+                os._exit(status)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def die_at(
+    in_copy: Callable[[Callable[[], object]], int],
+) -> Callable[[failpoints.Point, Callable[[], object]], None]:
+    """``die_at(point, work)``: let a copy of this process work until it reaches `point`, and kill it there."""
+
+    def die(point: failpoints.Point, work: Callable[[], object]) -> None:
+        def doomed() -> object:
+            failpoints.arm(point, lambda: signal.raise_signal(signal.SIGKILL))
+            return work()
+
+        assert in_copy(doomed) == -signal.SIGKILL
+
+    return die
 
 
 @pytest.fixture(scope="session")

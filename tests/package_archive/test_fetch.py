@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import signal
 import tarfile
 import zipfile
@@ -84,20 +83,18 @@ def test_a_file_outside_the_archive_cannot_be_named(packaged: Callable[..., Pack
 
 
 def test_what_a_killed_download_left_is_cleared(
-    packaged: Callable[..., PackagedFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    packaged: Callable[..., PackagedFile],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_copy: Callable[[Callable[[], object]], int],
 ) -> None:
-    def killed(*_: object) -> Path:
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError
-
     cache = tmp_path / "cache"
-    child = os.fork()
-    if child == 0:
-        monkeypatch.setattr(fetching, "_download", killed)
+
+    def doomed() -> None:
+        monkeypatch.setattr(fetching, "_download", lambda *_: signal.raise_signal(signal.SIGKILL))
         _fetch(packaged(), cache)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+    assert in_copy(doomed) == -signal.SIGKILL
     path = _fetch(packaged(), cache)
     assert sorted(file.name for file in path.parent.iterdir()) == ["prices.csv", "prices.csv.sha256"]
 

@@ -1,8 +1,6 @@
 """The stage run_backtest: what it makes, from which model, and that a retry ends the same."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +10,6 @@ import pandas as pd
 import pytest
 
 from deployment.backtesting import run_backtest as stage
-from MLOps import failpoints
 from MLOps.artifacts import sha256_of
 from MLOps.evaluation.comparison import read_scorecard
 from MLOps.settings.backtest import BacktestSettings
@@ -192,14 +189,10 @@ def undisturbed(tmp_path_factory, write_features, make_model, quick_terms):
 
 @pytest.mark.parametrize("point", ["before_write", "before_rename", "after_rename", "before_tracking"])
 @pytest.mark.usefixtures("features_path", "model_path", "tracked_workspace")
-def test_killed_at_any_point_it_ends_the_same(run, arguments, workspace, undisturbed, point):
+def test_killed_at_any_point_it_ends_the_same(run, arguments, workspace, undisturbed, die_at, point):
     tracked = point == "before_tracking"
-    child = os.fork()
-    if child == 0:
-        failpoints.arm(point, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        stage.main([*arguments, "--model_path=models/untrained", f"tracking.enabled={str(tracked).lower()}"])
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    argv = [*arguments, "--model_path=models/untrained", f"tracking.enabled={str(tracked).lower()}"]
+    die_at(point, lambda: stage.main(argv))
     assert (workspace / "reports" / "backtests" / "latest").exists() == (point == "before_tracking")
     status, result, _ = run("--model_path=models/untrained")
     assert status == 0

@@ -1,7 +1,6 @@
 """The stage run_sentiment_ablation: what it makes, what it refuses, and that a killed run goes on."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -194,7 +193,7 @@ def test_the_same_run_again_finds_itself_made_and_keeps_no_checkpoint(run, prepa
     assert not list((prepared / "models" / ".checkpoints").glob("*"))
 
 
-def test_killed_between_two_agents_it_goes_on_with_the_next(prepared, monkeypatch, tmp_path):
+def test_killed_between_two_agents_it_goes_on_with_the_next(prepared, monkeypatch, tmp_path, in_copy):
     undisturbed = tmp_path / "undisturbed"
     (undisturbed / "data").mkdir(parents=True)
     (undisturbed / "data" / "processed").symlink_to(prepared / "data" / "processed")
@@ -206,14 +205,13 @@ def test_killed_between_two_agents_it_goes_on_with_the_next(prepared, monkeypatc
         save(store, agent)
         saved.append(agent)
         if len(saved) == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
+            signal.raise_signal(signal.SIGKILL)
 
-    child = os.fork()
-    if child == 0:
+    def doomed():
         monkeypatch.setattr(AgentRunStore, "save", save_and_die_at_the_third)
         stage.run_sentiment_ablation(settings_of(prepared), MemoryTracker())
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+    assert in_copy(doomed) == -signal.SIGKILL
     assert not (prepared / "reports" / "ablations" / "latest").exists()
     monkeypatch.setattr(AgentRunStore, "save", lambda store, agent: (saved.append(agent), save(store, agent)))
     result = stage.run_sentiment_ablation(settings_of(prepared), MemoryTracker())

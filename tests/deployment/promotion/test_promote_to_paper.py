@@ -3,7 +3,6 @@
 import json
 import os
 import resource
-import signal
 import socket
 import subprocess
 import sys
@@ -344,29 +343,16 @@ def test_version_can_be_named(arena: Arena, run: Run) -> None:
     assert arena.champion == version
 
 
-def die_at(point: failpoints.Point, arena: Arena) -> None:
-    """Let a copy of this process promote until `point`, and kill it there."""
-    child = os.fork()
-    if child == 0:
-        failpoints.arm(point, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        try:
-            stage.main(arena.overrides)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
-
-
 @pytest.mark.parametrize("point", ["before_write", "before_rename", "after_rename", "after_verdict"])
 def test_killed_promotion_ends_right_when_it_runs_again(
-    make_arena: Callable[..., Arena], run: Run, point: failpoints.Point
+    make_arena: Callable[..., Arena], run: Run, die_at: Callable[..., None], point: failpoints.Point
 ) -> None:
     undisturbed, arena = make_arena(name="undisturbed"), make_arena()
     for each in (undisturbed, arena):
         each.write_backtest(edge=0.002)
     first = arena.champion
     expected = run(undisturbed)["result"]["artifacts"]
-    die_at(point, arena)
+    die_at(point, lambda: stage.main(arena.overrides))
     assert arena.champion == first
     assert bool(arena.registry.verdicts(arena.challenger)) == (point == "after_verdict")
     artifacts = run(arena)["result"]["artifacts"]

@@ -1,9 +1,7 @@
 """A sentiment model becomes champion by beating lexicons and champion on articles that it does not know."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -272,27 +270,14 @@ def test_undated_sentences_are_judged_all_the_same(arena: Arena, run: Run) -> No
     assert "last date" not in (Path(said["result"]["folder"]) / "verdict.md").read_text()
 
 
-def die_at(point: failpoints.Point, arena: Arena) -> None:
-    """Let a copy of this process promote until `point`, and kill it there."""
-    child = os.fork()
-    if child == 0:
-        failpoints.arm(point, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        try:
-            stage.main(arena.overrides)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
-
-
 @pytest.mark.parametrize("point", ["before_rename", "after_rename", "after_verdict"])
 def test_killed_promotion_ends_right_when_it_runs_again(
-    make_arena: Callable[..., Arena], run: Run, point: failpoints.Point
+    make_arena: Callable[..., Arena], run: Run, die_at: Callable[..., None], point: failpoints.Point
 ) -> None:
     undisturbed, arena = make_arena(name="undisturbed"), make_arena()
     first = arena.champion
     expected = run(undisturbed)["result"]["artifacts"]["verdict"]["sha256"]
-    die_at(point, arena)
+    die_at(point, lambda: stage.main(arena.overrides))
     assert arena.champion == first
     assert bool(arena.registry.verdicts(arena.challenger)) == (point == "after_verdict")
     assert run(arena)["result"]["artifacts"]["verdict"]["sha256"] == expected

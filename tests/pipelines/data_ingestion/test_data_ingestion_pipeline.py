@@ -1,13 +1,13 @@
 """The stage through its command line: what it makes, makes again, refuses, and recovers from."""
 
 import json
-import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from pipelines.data_ingestion.data_ingestion_pipeline import main
 from pipelines.data_ingestion.restore_data import main as restore
 
 Ingest = Callable[..., Any]
+InCopy = Callable[[Callable[[], object]], int]
 _UNTRACKED = "tracking.enabled=false"
 
 
@@ -115,18 +116,6 @@ def test_made_once_then_found(ingest_own: Ingest, own_bars: pd.DataFrame) -> Non
     assert first.result["details"]["dvc_md5"] == second.result["details"]["dvc_md5"]
 
 
-def _in_child(prepare: Callable[[], object], arguments: Sequence[str]) -> int:
-    """Wait status of a forked child that prepares itself and runs the stage; it shares this process's imports."""
-    child = os.fork()
-    if child == 0:
-        try:
-            prepare()
-            os._exit(main(arguments))
-        finally:
-            os._exit(99)
-    return os.waitpid(child, 0)[1]
-
-
 @pytest.fixture
 def own_arguments(workspace: Path, tmp_path: Path, own_bars: pd.DataFrame) -> list[str]:
     """The command line that `ingest_own` runs."""
@@ -138,13 +127,16 @@ def own_arguments(workspace: Path, tmp_path: Path, own_bars: pd.DataFrame) -> li
 
 @pytest.mark.parametrize("point", ["before_write", "before_rename", "after_rename"])
 def test_a_killed_run_is_taken_up_again(
-    ingest_own: Ingest, own_bars: pd.DataFrame, own_arguments: list[str], workspace: Path, point: failpoints.Point
+    ingest_own: Ingest,
+    own_bars: pd.DataFrame,
+    own_arguments: list[str],
+    workspace: Path,
+    die_at: Callable[..., None],
+    point: failpoints.Point,
 ) -> None:
     undisturbed = ingest_own(own_bars)
     shutil.rmtree(workspace)
-    status = _in_child(lambda: failpoints.arm(point, lambda: os.kill(os.getpid(), signal.SIGKILL)), own_arguments)
-    assert os.WIFSIGNALED(status)
-    assert os.WTERMSIG(status) == signal.SIGKILL
+    die_at(point, lambda: main(own_arguments))
     assert not (workspace / "data" / "raw" / "latest").exists()
     again = ingest_own(own_bars)
     assert _digests(again) == _digests(undisturbed)
@@ -154,16 +146,20 @@ def test_a_killed_run_is_taken_up_again(
 
 @pytest.mark.slow
 def test_a_run_that_ends_at_any_moment_is_taken_up_again(
-    ingest_own: Ingest, own_bars: pd.DataFrame, own_arguments: list[str], workspace: Path
+    ingest_own: Ingest, own_bars: pd.DataFrame, own_arguments: list[str], workspace: Path, in_copy: InCopy
 ) -> None:
+    def work(moment_seconds: float) -> int:
+        # Without a handler the alarm ends the copy as a kill does.
+        signal.setitimer(signal.ITIMER_REAL, moment_seconds)
+        return main(own_arguments)
+
     undisturbed = ingest_own(own_bars)
     folder = Path(undisturbed.result["folder"])
     generator = np.random.default_rng(20)
     for moment_seconds in generator.uniform(0.01, 3.0, 100):
         for made in ("data/raw", "data_versions"):
             shutil.rmtree(workspace / made)
-        # Without a handler the alarm ends the child as a kill does.
-        _in_child(lambda: signal.setitimer(signal.ITIMER_REAL, moment_seconds), own_arguments)  # noqa: B023 - called at once
+        in_copy(partial(work, moment_seconds))
         assert not folder.exists() or read_result(folder) is not None
         again = ingest_own(own_bars)
         assert _digests(again) == _digests(undisturbed)
@@ -171,10 +167,13 @@ def test_a_run_that_ends_at_any_moment_is_taken_up_again(
 
 
 def test_a_full_disk_is_told_and_leaves_no_data(
-    own_arguments: list[str], workspace: Path, capfd: pytest.CaptureFixture[str]
+    own_arguments: list[str], workspace: Path, in_copy: InCopy, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status = _in_child(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)), own_arguments)
-    assert os.waitstatus_to_exitcode(status) == 5
+    def work() -> int:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        return main(own_arguments)
+
+    assert in_copy(work) == 5
     assert "the disk is full or a size limit is reached" in capfd.readouterr().err.strip().splitlines()[-1]
     assert not list((workspace / "data" / "raw").glob("*"))
 

@@ -1,6 +1,7 @@
-"""Fixtures of the feature stage's tests: workspaces in which ingestion has been."""
+"""Fixtures of the feature stage's tests: workspaces in which ingestion has been, and the stage over them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,18 @@ import pytest
 from MLOps.market.bars import as_bars, write_bars
 from MLOps.market.news import as_news, content_sha256, write_news
 from MLOps.market.news_scores import COLUMNS, write_scores
+from MLOps.settings.compose import compose_settings
+from MLOps.settings.features import FeatureSettings
+from MLOps.stage import MemoryTracker, StageResult
+from pipelines.feature_engineering import build_features as stage
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that nothing disturbed."""
+
+    workspace: Path
+    result: StageResult
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +80,38 @@ def scored(ingested: Path, make_scores: Callable[..., pd.DataFrame]) -> Path:
 def ingested(workspace: Path, lay_down: Callable[[Path], Path]) -> Path:
     """A workspace of its own in which ingestion has been."""
     return lay_down(workspace)
+
+
+@pytest.fixture(scope="session")
+def overrides() -> tuple[str, ...]:
+    """What lets the stage do with 140 sessions, and leave nothing in stores."""
+    return ("turbulence_window_sessions=60", "tracking.enabled=false", "versioning.enabled=false")
+
+
+@pytest.fixture(scope="session")
+def settings_of(overrides: tuple[str, ...]) -> Callable[..., FeatureSettings]:
+    """``settings_of(workspace, "key=value", ...)``: the stage's settings there."""
+
+    def compose(workspace: Path, *more: str) -> FeatureSettings:
+        return compose_settings(FeatureSettings, "build_features", [*overrides, f"paths.workspace={workspace}", *more])
+
+    return compose
+
+
+@pytest.fixture(scope="session")
+def build(settings_of: Callable[..., FeatureSettings]) -> Callable[..., StageResult]:
+    """``build(workspace, "key=value", ...)``: the stage, run there."""
+
+    def run(workspace: Path, *more: str) -> StageResult:
+        return stage.build_features(settings_of(workspace, *more), MemoryTracker())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def done(
+    tmp_path_factory: pytest.TempPathFactory, lay_down: Callable[[Path], Path], build: Callable[..., StageResult]
+) -> Done:
+    """A run that nothing disturbed; its workspace is only read."""
+    workspace = lay_down(tmp_path_factory.mktemp("done"))
+    return Done(workspace, build(workspace))

@@ -1,6 +1,5 @@
 """Bad input: one clear line, the exit status of its kind, nothing published."""
 
-import os
 import resource
 import shutil
 from collections.abc import Callable
@@ -115,17 +114,15 @@ def test_unknown_indicator_in_a_yaml_file_names_the_file(
     assert "mine.yaml" in line
 
 
-def test_a_full_disk_ends_in_one_clear_line(ingested: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_ends_in_one_clear_line(
+    ingested: Path, in_copy: Callable[[Callable[[], object]], int], capfd: pytest.CaptureFixture[str]
+) -> None:
     """No file may grow beyond what a full disk would leave; in a copy of this process, whose limits end with it."""
-    child = os.fork()
-    if child == 0:
+
+    def work() -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-        code = 1
-        try:
-            code = run(ingested)
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == StorageError.exit_code
+        return run(ingested)
+
+    assert in_copy(work) == StorageError.exit_code
     assert "the disk is full" in capfd.readouterr().err.splitlines()[-1]
     assert not list((ingested / "data/processed").iterdir())

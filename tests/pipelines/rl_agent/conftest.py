@@ -1,13 +1,18 @@
-"""A features file of a small market, and the command line of a training that a test can afford."""
+"""A features file of a small market, the command line of a training that a test can afford, and such a training."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from experiment_tracking.runner import read_settings
 from MLOps.settings.environment import SENTIMENT_COLUMNS
+from MLOps.settings.training import TrainRlAgentSettings
+from MLOps.stage import MemoryTracker, StageResult
+from pipelines.rl_agent import train_rl_agent as stage
 
 INDICATORS = ("macd", "rsi_30")
 SMALL = (
@@ -72,3 +77,37 @@ def command_line() -> Callable[..., list[str]]:
         return ["--workspace", str(workspace), *flags, *SMALL, *(text for text in more if text not in flags)]
 
     return make
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that nothing disturbed."""
+
+    workspace: Path
+    settings: TrainRlAgentSettings
+    tracker: MemoryTracker
+    result: StageResult
+
+
+@pytest.fixture(scope="session")
+def done(
+    tmp_path_factory: pytest.TempPathFactory,
+    lay_down: Callable[[Path], Path],
+    command_line: Callable[..., list[str]],
+) -> Done:
+    """A run that nothing disturbed; its workspace is only read."""
+    workspace = lay_down(tmp_path_factory.mktemp("done"))
+    settings = read_settings(stage.STAGE, command_line(workspace))
+    tracker = MemoryTracker(run_id="run-1")
+    return Done(workspace, settings, tracker, stage.train_rl_agent(settings, tracker))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], StageResult]:
+    """``run(argv)``: through the command line; the last line of standard output is the result."""
+
+    def through_main(argv: list[str]) -> StageResult:
+        assert stage.main(argv) == 0
+        return StageResult.model_validate_json(capsys.readouterr().out.splitlines()[-1])
+
+    return through_main

@@ -1,58 +1,31 @@
-"""The stage: from features to a registered model, once, the same bytes, whatever kills it on the way."""
+"""The stage: from features to a registered model, once, the same bytes."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from experiment_tracking.runner import read_settings
-from MLOps import failpoints
 from MLOps.inference.model_files import model_digest
 from MLOps.inference.model_folder import MlpActorCard, read_card
 from MLOps.inference.policy import load_policy
 from MLOps.market.panel import read_panel
 from MLOps.settings.project import project_root
-from MLOps.settings.training import TrainRlAgentSettings
 from MLOps.stage import MemoryTracker, StageResult
-from MLOps.training.progress import Progress
 from model_registry.open_registry import open_registry
 from model_registry.registry import CHALLENGER
 from pipelines.rl_agent import train_rl_agent as stage
 
 CommandLine = Callable[..., list[str]]
+Done = Any  # of this folder's conftest.py
+Run = Callable[[list[str]], StageResult]
 PPO = project_root() / "config" / "rl_agents" / "ppo_stocktrading_params.yaml"
 GLOBAL = project_root() / "config" / "common" / "global_vars.yaml"
-
-
-@dataclass(frozen=True)
-class Done:
-    workspace: Path
-    settings: TrainRlAgentSettings
-    tracker: MemoryTracker
-    result: StageResult
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, lay_down: Callable[[Path], Path], command_line: CommandLine) -> Done:
-    """A run that nothing disturbed; its workspace is only read."""
-    workspace = lay_down(tmp_path_factory.mktemp("done"))
-    settings = read_settings(stage.STAGE, command_line(workspace))
-    tracker = MemoryTracker(run_id="run-1")
-    return Done(workspace, settings, tracker, stage.train_rl_agent(settings, tracker))
-
-
-def run(argv: list[str], capsys: pytest.CaptureFixture[str]) -> StageResult:
-    """Through the command line; the last line of standard output is the result."""
-    assert stage.main(argv) == 0
-    return StageResult.model_validate_json(capsys.readouterr().out.splitlines()[-1])
 
 
 def digest_of(result: StageResult) -> str:
@@ -124,9 +97,9 @@ def test_the_second_run_finds_its_model_and_its_version(done: Done) -> None:
 
 
 def test_same_settings_data_and_seed_give_the_same_digest_and_metrics(
-    done: Done, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+    done: Done, prepared: Path, command_line: CommandLine, run: Run
 ) -> None:
-    second = run(command_line(prepared, "training.checkpoint_every_timesteps=1000000"), capsys)
+    second = run(command_line(prepared, "training.checkpoint_every_timesteps=1000000"))
     assert (second.status, second.key) == ("made", done.result.key)
     assert {name: file.sha256 for name, file in second.artifacts.items()} == {
         name: file.sha256 for name, file in done.result.artifacts.items()
@@ -135,112 +108,39 @@ def test_same_settings_data_and_seed_give_the_same_digest_and_metrics(
     assert second.metrics == done.result.metrics
 
 
-def test_the_command_line_that_its_users_know(
-    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_line_that_its_users_know(prepared: Path, command_line: CommandLine, run: Run) -> None:
     argv = [
         *("--global_config_path", str(GLOBAL), "--agent_params_path", str(PPO)),
         *("--processed_data_filename", "processed_data_with_features.csv", "--output_model_dir", "mine"),
         *command_line(prepared, "training.total_timesteps=32", "training.register_model=false"),
     ]
-    result = run(argv, capsys)
+    result = run(argv)
     assert result.folder.parent == prepared / "mine"
     assert "model_version" not in result.details
 
 
-def test_an_agent_file_replaces_the_whole_section(
-    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_agent_file_replaces_the_whole_section(prepared: Path, command_line: CommandLine, run: Run) -> None:
     file = str(PPO.with_name("a2c_stocktrading_params.yaml"))
     overrides = [text for text in command_line(prepared) if "batch_size" not in text and "n_epochs" not in text]
-    assert run(["--agent_params_path", file, *overrides], capsys).details["agent"] == "sb3/a2c"
+    assert run(["--agent_params_path", file, *overrides]).details["agent"] == "sb3/a2c"
 
 
-def die(run_it: Callable[[], object], prepare: Callable[[], None]) -> None:
-    """Let a copy of this process work, and kill it where `prepare` arranged it."""
-    child = os.fork()
-    if child == 0:
-        try:
-            prepare()
-            run_it()
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
-
-
-def kill_this_process() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@pytest.mark.parametrize("point", ["before_write", "before_rename", "after_rename", "after_registration"])
-def test_killed_at_a_named_point_and_run_again_ends_as_an_undisturbed_run(
-    point: failpoints.Point,
-    done: Done,
-    prepared: Path,
-    command_line: CommandLine,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    argv = command_line(prepared)
-    die(lambda: stage.main(argv), lambda: failpoints.arm(point, kill_this_process))
-    result = run(argv, capsys)
-    assert result.details["model_digest"] == done.result.details["model_digest"]
-    assert result.metrics == done.result.metrics
-    registry = open_registry(read_settings(stage.STAGE, argv))
-    assert [version.digest for version in registry.versions("stock_trading")] == [digest_of(done.result)]
-    assert registry.aliases("stock_trading") == {CHALLENGER: 1}
-    assert sorted(path.name for path in (prepared / "models").iterdir()) == sorted(
-        [".checkpoints", result.folder.name, "latest", "registry"]
-    )
-    assert list((prepared / "models" / ".checkpoints").iterdir()) == []
-
-
-def test_killed_while_training_and_run_again_resumes_to_the_same_digest(
-    done: Done, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def die_at_step_100() -> None:
-        Progress.reach = lambda _self, timesteps: kill_this_process() if timesteps == 100 else None
-
-    argv = command_line(prepared, "--resume")
-    die(lambda: stage.main(argv), die_at_step_100)
-    assert stage.main(argv) == 0
-    captured = capsys.readouterr()
-    assert "training continues from the checkpoint at timestep 96" in captured.err
-    result = StageResult.model_validate_json(captured.out.splitlines()[-1])
-    assert result.details["model_digest"] == done.result.details["model_digest"]
-
-
-def test_resume_can_be_turned_off(
-    done: Done, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    argv = command_line(prepared, "training.resume=false")
-    die(lambda: stage.main(argv), lambda: failpoints.arm("before_rename", kill_this_process))
-    assert stage.main(argv) == 0
-    captured = capsys.readouterr()
-    assert "training starts from zero" in captured.err
-    assert str(done.result.details["model_digest"]) in captured.out
-
-
-def test_other_seed_other_version_of_the_model(
-    done: Done, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_seed_other_version_of_the_model(done: Done, prepared: Path, command_line: CommandLine, run: Run) -> None:
     shutil.copytree(done.workspace / "models", prepared / "models", symlinks=True)
-    result = run(command_line(prepared, "training.seed=7"), capsys)
+    result = run(command_line(prepared, "training.seed=7"))
     assert result.details["model_version"] == 2
     assert digest_of(result) != digest_of(done.result)
 
 
-def test_a_budget_in_episodes(prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_budget_in_episodes(prepared: Path, command_line: CommandLine, run: Run) -> None:
     overrides = ("training.total_timesteps=null", "training.total_episodes=2")
-    assert run(command_line(prepared, *overrides), capsys).metrics["timesteps"] == 128  # 2 x 59, in updates of 32
+    assert run(command_line(prepared, *overrides)).metrics["timesteps"] == 128  # 2 x 59, in updates of 32
 
 
 @pytest.mark.parametrize("engine", ["batched", "finrl"])
-def test_sentiment_is_seen_if_wanted(
-    engine: str, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_sentiment_is_seen_if_wanted(engine: str, prepared: Path, command_line: CommandLine, run: Run) -> None:
     overrides = (f"environment.engine={engine}", "environment.use_sentiment=true", "training.total_timesteps=32")
-    card = read_card(run(command_line(prepared, *overrides), capsys).folder)
+    card = read_card(run(command_line(prepared, *overrides)).folder)
     assert isinstance(card, MlpActorCard)
     news = ("sentiment", "has_news", "ticker_sentiment", "ticker_has_news")
     assert card.observation.indicators == ("macd", "rsi_30", *news)
@@ -249,23 +149,21 @@ def test_sentiment_is_seen_if_wanted(
 
 @pytest.mark.parametrize(("use_sentiment", "kept"), [("true", "c0ffee"), ("false", None)])
 def test_the_card_of_an_agent_that_sees_the_news_tells_who_scored_them(
-    use_sentiment: str, kept: str | None, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+    use_sentiment: str, kept: str | None, prepared: Path, command_line: CommandLine, run: Run
 ) -> None:
     folder = prepared / "data/processed"
     details = {"sentiment_model_sha256": "c0ffee"}
     told_by = StageResult(stage="build_features", key="k", status="made", folder=folder, details=details)
     (folder / "result.json").write_text(told_by.model_dump_json())
     overrides = (f"environment.use_sentiment={use_sentiment}", "training.total_timesteps=32")
-    card = read_card(run(command_line(prepared, *overrides), capsys).folder)
+    card = read_card(run(command_line(prepared, *overrides)).folder)
     assert isinstance(card, MlpActorCard)
     assert card.provenance.get("sentiment_model_sha256") == kept
 
 
-def test_the_card_is_of_the_tickers_that_the_model_trades(
-    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_card_is_of_the_tickers_that_the_model_trades(prepared: Path, command_line: CommandLine, run: Run) -> None:
     overrides = ("environment.tickers=[BBB]", "environment.baskets=[[AAA],[BBB]]", "agent.hyperparameters.n_envs=4")
-    result = run(command_line(prepared, *overrides, "environment.buy_cost_fraction={AAA: 0.1, BBB: 0.0}"), capsys)
+    result = run(command_line(prepared, *overrides, "environment.buy_cost_fraction={AAA: 0.1, BBB: 0.0}"))
     card = read_card(result.folder)
     assert isinstance(card, MlpActorCard)
     assert (card.observation.tickers, card.observation.size) == (("BBB",), 1 + 2 + 2)
@@ -273,14 +171,12 @@ def test_the_card_is_of_the_tickers_that_the_model_trades(
     assert "validation_total_return" in result.metrics
 
 
-def test_passes_on_what_the_features_say_of_their_data(
-    prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_passes_on_what_the_features_say_of_their_data(prepared: Path, command_line: CommandLine, run: Run) -> None:
     folder = prepared / "data" / "processed"
     told = {"warnings": "Survivorship: six later winners.", "is_replay": True, "as_of": "2021-05-07"}
     told_by = StageResult(stage="build_features", key="k", status="made", folder=folder, details=told)
     (folder / "result.json").write_text(told_by.model_dump_json())
-    warnings = str(run(command_line(prepared, "training.total_timesteps=32"), capsys).details["data_warnings"])
+    warnings = str(run(command_line(prepared, "training.total_timesteps=32")).details["data_warnings"])
     assert "REPLAY" in warnings
     assert "Survivorship" in warnings
 
@@ -289,12 +185,12 @@ def test_curves_and_model_reach_mlflow(
     tracked_workspace: Path,
     lay_down: Callable[[Path], Path],
     command_line: CommandLine,
-    capsys: pytest.CaptureFixture[str],
+    run: Run,
 ) -> None:
     from mlflow import MlflowClient
 
     argv = command_line(lay_down(tracked_workspace), "tracking.enabled=true", "registry.kind=mlflow")
-    first, second = run(argv, capsys), run(argv, capsys)
+    first, second = run(argv), run(argv)
     assert first.details["model_version"] == second.details["model_version"] == 1
     client = MlflowClient(f"sqlite:///{tracked_workspace}/mlruns.db")
     (experiment,) = [found for found in client.search_experiments() if found.name == "trading-agents"]

@@ -1,7 +1,6 @@
 """The stage: from labelled sentences to a registered classifier, once, the same bytes, whatever kills it on the way."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -141,33 +140,17 @@ def test_the_second_run_finds_its_model_and_its_version(done: Done) -> None:
     assert len(open_registry(done.settings).versions("sentiment")) == 1
 
 
-def die(run_it: Callable[[], object], prepare: Callable[[], None]) -> None:
-    """Let a copy of this process work, and kill it where `prepare` arranged it."""
-    child = os.fork()
-    if child == 0:
-        try:
-            prepare()
-            run_it()
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
-
-
-def kill_this_process() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 @pytest.mark.parametrize("point", ["before_write", "before_rename", "after_rename", "after_registration"])
 def test_killed_at_a_named_point_and_run_again_ends_as_an_undisturbed_run(
     point: failpoints.Point,
+    die_at: Callable[..., None],
     done: Done,
     prepared: Path,
     command_line: CommandLine,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     argv = command_line(prepared)
-    die(lambda: stage.main(argv), lambda: failpoints.arm(point, kill_this_process))
+    die_at(point, lambda: stage.main(argv))
     result = run(argv, capsys)
     assert result.details["model_digest"] == done.result.details["model_digest"]
     assert result.metrics == done.result.metrics
@@ -175,13 +158,19 @@ def test_killed_at_a_named_point_and_run_again_ends_as_an_undisturbed_run(
 
 
 def test_killed_while_training_and_run_again_resumes_to_the_same_digest(
-    done: Done, prepared: Path, command_line: CommandLine, capsys: pytest.CaptureFixture[str]
+    done: Done,
+    prepared: Path,
+    command_line: CommandLine,
+    in_copy: Callable[[Callable[[], object]], int],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def die_at_step_13() -> None:
-        Progress.reach = lambda _self, step: kill_this_process() if step == 13 else None
-
     argv = command_line(prepared, "--resume")
-    die(lambda: stage.main(argv), die_at_step_13)
+
+    def die_at_step_13() -> None:
+        Progress.reach = lambda _self, step: signal.raise_signal(signal.SIGKILL) if step == 13 else None
+        stage.main(argv)
+
+    assert in_copy(die_at_step_13) == -signal.SIGKILL
     assert stage.main(argv) == 0
     captured = capsys.readouterr()
     assert "training continues from the checkpoint at step 10" in captured.err
