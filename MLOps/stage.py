@@ -120,6 +120,14 @@ class ValueFlag:
     is_switch: bool = False
 
 
+RESUME_FLAG = ValueFlag(
+    "resume",
+    "training.resume",
+    "go on from the checkpoint of an interrupted run; this is the default, training.resume=false turns it off",
+    is_switch=True,
+)
+
+
 @dataclass(frozen=True)
 class AnswerFlag(Generic[SettingsT]):
     """A command-line flag whose value is answered at once, in place of the job.

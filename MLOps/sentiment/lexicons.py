@@ -48,7 +48,7 @@ class VaderScorer:
             raise ModelError(
                 f"the model is VADER {card.version}, and {installed} is installed",
                 f"{_VADER_PACKAGE}=={card.version}",
-                "install that release; or delete the alias, and the next promotion seeds the installed one",
+                "install that release; or name no model, for the champion never is a VADER of another release",
             )
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 

@@ -15,7 +15,7 @@ from MLOps.artifacts import Made, Output, make_once, read_result, sha256_of
 from MLOps.errors import DataError
 from MLOps.market.data_warnings import data_warnings
 from MLOps.settings.training import TrainRlAgentSettings
-from MLOps.stage import FileFlag, Scalar, Stage, StageResult, Tracker, ValueFlag
+from MLOps.stage import RESUME_FLAG, FileFlag, Scalar, Stage, StageResult, Tracker, ValueFlag
 
 if TYPE_CHECKING:
     from MLOps.market.panel import MarketPanel
@@ -178,12 +178,7 @@ STAGE = Stage(
         ValueFlag("processed_data_filename", "processed_data_filename", "features file in data/processed"),
         ValueFlag("features_path", "features_path", "features file elsewhere, in place of the above"),
         ValueFlag("output_model_dir", "output_model_dir", "where models are written (default: models/)"),
-        ValueFlag(
-            "resume",
-            "training.resume",
-            "go on from the checkpoint of an interrupted run; this is the default, training.resume=false turns it off",
-            is_switch=True,
-        ),
+        RESUME_FLAG,
     ),
 )
 

@@ -16,7 +16,7 @@ from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, read_result, sha256_of
 from MLOps.errors import DataError
 from MLOps.settings.sentiment_model import TrainSentimentModelSettings
-from MLOps.stage import FileFlag, Scalar, Stage, StageResult, Tracker, ValueFlag
+from MLOps.stage import RESUME_FLAG, FileFlag, Scalar, Stage, StageResult, Tracker, ValueFlag
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,12 +177,7 @@ STAGE = Stage(
         FileFlag("hyperparameters_path", "hyperparameters", "YAML of tunables, hyperparameters/sentiment/*.yaml", True),
         ValueFlag("labelled_path", "labelled_path", "labelled sentences, a Parquet file"),
         ValueFlag("output_model_dir", "output_model_dir", "where models are written (default: models/sentiment)"),
-        ValueFlag(
-            "resume",
-            "training.resume",
-            "go on from the checkpoint of an interrupted run; this is the default, training.resume=false turns it off",
-            is_switch=True,
-        ),
+        RESUME_FLAG,
     ),
 )
 

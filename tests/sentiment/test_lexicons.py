@@ -77,10 +77,11 @@ def test_majority_gives_the_shares_of_training() -> None:
 
 def test_card_of_another_release_is_refused() -> None:
     assert VaderScorer(VaderCard(version=version("vaderSentiment"))).kind == "vader"
-    with pytest.raises(
-        ModelError, match=r"the model is VADER 1\.0, and .* is installed; allowed: vaderSentiment==1\.0"
-    ):
+    message = r"the model is VADER 1\.0, and .* is installed; allowed: vaderSentiment==1\.0"
+    with pytest.raises(ModelError, match=message) as refusal:
         VaderScorer(VaderCard(version="1.0"))
+    assert "install that release; or name no model" in str(refusal.value)
+    assert "alias" not in str(refusal.value), "a lost alias is not seeded anew where a model passed the gates"
 
 
 def test_model_folder_of_vader_is_its_card(tmp_path: Path) -> None:
