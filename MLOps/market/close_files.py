@@ -1,0 +1,39 @@
+"""Closes of a CSV or Parquet file, block by block, as exact decimals."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from MLOps.errors import DataError
+from MLOps.market.csv_closes import read_csv_closes
+from MLOps.market.scaled_decimals import ScaledDecimals
+
+_PARQUET_MAGIC = b"PAR1"
+
+
+def read_closes(path: Path) -> Iterator[ScaledDecimals]:
+    """The column ``close`` in blocks of (N,) closes, in bounded memory whatever the size of the file.
+
+    The file's first bytes tell the format. In CSV, a close is the decimal that is written; in Parquet, a float
+    is the decimal that ``repr`` writes.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it is no CSV or Parquet with rows and a column ``close``, or a row is ragged
+        or its close not a finite number of at least 0; with the number of the row.
+    """
+    if _first_bytes(path) != _PARQUET_MAGIC:
+        return read_csv_closes(path)
+    from MLOps.market.parquet_closes import read_parquet_closes  # needs pyarrow, which CSV does without
+
+    return read_parquet_closes(path)
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_PARQUET_MAGIC))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist", "a CSV or Parquet file") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", "a CSV or Parquet file") from error
