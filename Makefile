@@ -142,10 +142,10 @@ $(UV): .uv/.stamp-$(UV_VERSION) ;
 	$(INSTALL) --quiet --no-build-isolation -e .
 	@touch $@
 
-# A peer whose pins conflict with ours, in an environment of its own.
-.bench/vectorbt/.stamp: tests/benchmarks/vectorbt_requirements.txt | $(UV)
-	$(UV) venv --quiet --no-config --clear --python .uv/bin/python .bench/vectorbt
-	@$(FROM_PIPS_INDEX) set -x; $(UV) pip install --quiet --python .bench/vectorbt/bin/python --no-config --no-deps -r $<
+# Peers whose pins conflict with ours, each in an environment of its own.
+.bench/%/.stamp: tests/benchmarks/%_requirements.txt | $(UV)
+	$(UV) venv --quiet --no-config --clear --python .uv/bin/python $(@D)
+	@$(FROM_PIPS_INDEX) set -x; $(UV) pip install --quiet --python $(@D)/bin/python --no-config --no-deps -r $<
 	@touch $@
 
 # Nothing of the platform runs on Node; only the formatter of YAML, JSON and Markdown does.

@@ -33,7 +33,7 @@ class PeerProcess:
 
 
 @contextmanager
-def peer_process(python: Path, script: Path, arguments: Sequence[Path]) -> Iterator[PeerProcess]:
+def peer_process(python: Path, script: Path, arguments: Sequence[Path | str]) -> Iterator[PeerProcess]:
     """Start a script; it ends with the context."""
     command = list(map(str, [python, script, *arguments]))
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -21,6 +21,9 @@ ROWS = (
     "backtest_vs_vectorbt",
     "sentiment_scoring_vs_pipeline",
     "lora_epoch_vs_hf_trainer",
+    "signal_rate_10k_process",
+    "signal_rate_10m_vs_pandas",
+    "signal_rate_100m",
 )
 _LOG = logging.getLogger("bench")
 
