@@ -1,20 +1,18 @@
 """Judge bars by the suite, write the report, and refuse bars that fail."""
 
-import json
 from collections.abc import Collection
 from datetime import date
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from MLOps.artifacts import write_text
 from MLOps.errors import DataError, SourceUnavailableError
 from MLOps.market.bar_checks import check_columns
 from MLOps.market.bars import PRICES
 from MLOps.settings.ingestion import ValidationSettings
-from MLOps.vendors.great_expectations import Expectation, Finding, validate_table
+from MLOps.vendors.great_expectations import Expectation, validate_table
+from pipelines.data_ingestion.validation_report import told_findings, told_rows, validation_report, write_report
 
 _LATE = "sessions are missing up to the date of the data"
 _SHOWN = ("ticker", "day", *PRICES, "volume", "adjusted_close")
@@ -109,79 +107,32 @@ def validate_bars(
     """
     table = check_columns(bars, calendar, as_of, settings.split_tolerance_fraction, accepted_jumps)
     findings = validate_table(table, bar_expectations(settings))
-    report = _report(table, findings, as_of, settings.max_reported_rows)
-    write_text(report_folder / "report.json", json.dumps(report, indent=2) + "\n")
-    write_text(report_folder / "report.html", _html(report))
+    report = validation_report(table, findings, _facts(table, as_of), _SHOWN, settings.max_reported_rows)
+    write_report(report, f"Bars up to {as_of}", _summary(report), report_folder)
     failed = [finding for finding in findings if not finding.is_met]
     if publisher and [finding.reason for finding in failed] == [_LATE]:
         raise SourceUnavailableError(
-            f"{publisher} does not have all bars up to {as_of} yet ({_rows(table, failed[0])})",
+            f"{publisher} does not have all bars up to {as_of} yet ({told_rows(table, failed[0])})",
             mend="try again later; a ticker that left the exchange must leave data.tickers",
         )
     if failed:
-        told = "; ".join(_told(table, finding) for finding in failed)
         raise DataError(
-            f"bars fail {len(failed)} of {len(findings)} checks: {told}",
+            f"bars fail {len(failed)} of {len(findings)} checks: {told_findings(table, failed)}",
             mend=f"the source; all rows are named in {report_folder / 'report.html'}",
         )
     return report
 
 
-def _told(table: pd.DataFrame, finding: Finding) -> str:
-    if not finding.rows:
-        return f"{finding.reason} ({finding.problem})"
-    return f"{finding.reason} ({_rows(table, finding)})"
-
-
-def _rows(table: pd.DataFrame, finding: Finding) -> str:
-    first = table.iloc[list(finding.rows[:3])]
-    named = ", ".join(f"{row.ticker} {row.day}" for row in first.itertuples())
-    more = ", ..." if len(finding.rows) > 3 else ""
-    return f"{len(finding.rows)} x: {named}{more}"
-
-
-def _report(table: pd.DataFrame, findings: list[Finding], as_of: date, max_rows: int) -> dict[str, Any]:
+def _facts(table: pd.DataFrame, as_of: date) -> dict[str, Any]:
     return {
-        "is_passed": all(finding.is_met for finding in findings),
         "as_of": as_of.isoformat(),
         "rows": len(table),
         "tickers": sorted(map(str, table["ticker"].dropna().unique())),
         "first_session": str(table["day"].min()),
         "last_session": str(table["day"].max()),
-        "checks": [_check(table, finding, max_rows) for finding in findings],
     }
 
 
-def _check(table: pd.DataFrame, finding: Finding, max_rows: int) -> dict[str, Any]:
-    rows = table.iloc[list(finding.rows[:max_rows])][list(_SHOWN)]
-    return {
-        "fails_if": finding.reason,
-        "expectation": finding.kind,
-        "is_met": finding.is_met,
-        "problem": finding.problem,
-        "bad_rows": len(finding.rows),
-        "rows": json.loads(rows.to_json(orient="records")),
-    }
-
-
-def _html(report: dict[str, Any]) -> str:
-    verdict = "passed" if report["is_passed"] else "FAILED"
-    lines = "".join(
-        f"<tr class={'good' if check['is_met'] else 'bad'}><td>{'met' if check['is_met'] else 'FAILED'}</td>"
-        f"<td>{escape(check['fails_if'])}</td><td>{check['bad_rows'] or escape(check['problem'])}</td></tr>"
-        for check in report["checks"]
-    )
-    tables = "".join(
-        f"<h2>{escape(check['fails_if'])}</h2>{pd.DataFrame(check['rows']).to_html(index=False, na_rep='missing')}"
-        for check in report["checks"]
-        if check["rows"]
-    )
-    tickers = escape(", ".join(report["tickers"]))
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Bars up to {report["as_of"]}: {verdict}</title>
-<style>body{{font-family:sans-serif;margin:2em}}table{{border-collapse:collapse}}
-td,th{{border:1px solid #ccc;padding:.3em .6em;text-align:left}}.bad{{background:#fdd}}</style></head>
-<body><h1>Bars up to {report["as_of"]}: {verdict}</h1>
-<p>{report["rows"]} rows, {tickers}, {report["first_session"]} to {report["last_session"]}</p>
-<table><tr><th>Result</th><th>Fails if</th><th>Bad rows</th></tr>{lines}</table>{tables}</body></html>
-"""
+def _summary(report: dict[str, Any]) -> str:
+    tickers = ", ".join(report["tickers"])
+    return f"{report['rows']} rows, {tickers}, {report['first_session']} to {report['last_session']}"
