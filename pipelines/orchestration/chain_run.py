@@ -70,6 +70,15 @@ class ChainRun:
                 f"settings of {stages} (each stage's --help lists them)",
                 "the command line or the form",
             )
+        reached = [
+            f"{text} ({', '.join(own)})" for key, text in self.overrides.items() if (own := self.plan.own_within(key))
+        ]
+        if reached:
+            raise SettingsError(
+                f"{'; '.join(reached)} would reach what a stage has of its own",
+                "the keys of the section one by one",
+                "the command line or the form",
+            )
 
     @property
     def folder(self) -> Path:

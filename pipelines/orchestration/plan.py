@@ -86,3 +86,7 @@ class Plan(Settings):
             for step in self.steps
             if override_key not in step.own and holds_key(self.settings_type(step.stage), override_key)
         ]
+
+    def own_within(self, override_key: str) -> list[str]:
+        """What the stages have of their own within the section of that key; the section given whole would reach it."""
+        return [f"{step.stage}: {own}" for step in self.steps for own in step.own if own.startswith(f"{override_key}.")]

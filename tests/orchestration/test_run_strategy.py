@@ -61,6 +61,24 @@ def test_what_is_a_steps_own_is_not_overridden(
     assert reached == [False, True]
 
 
+@pytest.mark.parametrize("whole", ["registry={model_name: mine}", "registry={kind: filesystem}"])
+def test_a_section_given_whole_that_holds_a_steps_own_is_refused(
+    whole: str,
+    plan_values: dict[str, Any],
+    write_plan: Callable[..., Path],
+    run_pair: Chain,
+    workspace: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    plan_values["steps"][0]["own"] = ["registry.model_name"]
+    write_plan(plan_values)
+    assert run_pair(whole) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"{whole} (build_features: registry.model_name) would reach what a stage has of its own" in line
+    assert "the keys of the section one by one" in line
+    assert not (workspace / "reports").exists()
+
+
 def test_the_record_of_a_run_holds_no_password(run_pair: Chain, workspace: Path) -> None:
     assert run_pair("tracking.uri=http://me:secret@127.0.0.1:8081") == 0
     chain, _ = read_chain(newest_chain(workspace / "reports"))
