@@ -1,7 +1,7 @@
 """The peer of our fine-tuning loop: transformers' Trainer over the same network, adapted by peft."""
 
-import tempfile
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -45,7 +45,7 @@ def collate(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row]) -> dict[str
     return dict(DataCollatorWithPadding(tokenizer)(list(rows)))
 
 
-def make_trainer(
+def train_by_trainer(
     network: SentenceClassifier,
     data: LabelledTokens,
     tokenizer: PreTrainedTokenizerBase,
@@ -53,17 +53,31 @@ def make_trainer(
     seed: int,
     *,
     is_grouped: bool,
-) -> Trainer:
-    """A Trainer with our schedule, optimiser and batch size that records and saves nothing.
+) -> None:
+    """Train `network` by a Trainer with our schedule, optimiser and batch size that records and saves nothing.
 
     Parameters
     ----------
     is_grouped : bool
         Group sentences by length, and multiply in bfloat16 where the processor does; the default does neither.
     """
-    steps = -(-len(data.labels) // parameters.batch_size) * parameters.epochs
-    arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(),
+    with TemporaryDirectory() as folder:  # it makes its folder, though it saves nothing there
+        trainer = Trainer(
+            model=WithLoss(network),
+            args=_arguments(folder, len(data.labels), parameters, seed, is_grouped=is_grouped),
+            train_dataset=rows_of(data),  # type: ignore[arg-type]  # a list serves as a dataset
+            data_collator=DataCollatorWithPadding(tokenizer),
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+
+
+def _arguments(
+    folder: str, rows: int, parameters: SentimentHyperparameters, seed: int, *, is_grouped: bool
+) -> TrainingArguments:
+    steps = -(-rows // parameters.batch_size) * parameters.epochs
+    return TrainingArguments(
+        output_dir=folder,
         per_device_train_batch_size=parameters.batch_size,
         num_train_epochs=parameters.epochs,
         learning_rate=parameters.learning_rate,
@@ -81,11 +95,3 @@ def make_trainer(
         disable_tqdm=True,
         remove_unused_columns=False,
     )
-    trainer = Trainer(
-        model=WithLoss(network),
-        args=arguments,
-        train_dataset=rows_of(data),  # type: ignore[arg-type]  # a list serves as a dataset
-        data_collator=DataCollatorWithPadding(tokenizer),
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer

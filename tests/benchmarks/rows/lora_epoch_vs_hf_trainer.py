@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from comparison import Demand, Measurement, Row, in_turns, require_equal
-from hf_trainer import collate, make_trainer, rows_of
+from hf_trainer import collate, rows_of, train_by_trainer
 from labelled_rows import LabelledRows, read_labelled_rows
 from torch.nn import functional
 
@@ -208,14 +208,14 @@ def by_trainer(contest: Contest, *, is_grouped: bool = False) -> SentenceClassif
     settings = contest.settings
     with isolated(settings.training.seed, _THREADS):
         network = contest.network()
-        make_trainer(
+        train_by_trainer(
             network,
             contest.rows.train,
             open_tokenizer(contest.rows.base),
             settings.hyperparameters,
             settings.training.seed,
             is_grouped=is_grouped,
-        ).train()
+        )
     return network
 
 
