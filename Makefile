@@ -58,6 +58,10 @@ down: ## end every process that `make up` started
 clean-runs: setup ## trim old runs and reports by age and count; never touches a champion
 	python -m deployment.clean_runs
 
+.PHONY: sample-data
+sample-data: setup ## write 10,000 hours of Bitcoin and a config.yaml for the signal-rate job into data/sample/
+	python pipelines/data_ingestion/write_sample_data.py
+
 ##@ Work on it
 
 .PHONY: setup

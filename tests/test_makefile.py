@@ -10,7 +10,7 @@ import pytest
 
 from MLOps.settings.project import project_root
 
-USE = {"demo", "up", "down", "clean-runs"}
+USE = {"demo", "up", "down", "clean-runs", "sample-data"}
 TARGETS = USE | {"setup", "test", "test-slow", "bench", "bench-long", "check", "format", "lock"}
 
 

@@ -14,6 +14,7 @@ from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.local_services import LocalServicesSettings
 from MLOps.settings.project import project_root
+from MLOps.settings.sample_data import SampleDataSettings
 from MLOps.settings.stage_settings import Settings, StageSettings
 
 ROOT = project_root()
@@ -21,6 +22,7 @@ TABLE = yaml.safe_load((ROOT / "config/orchestration/stages.yaml").read_text())
 BESIDE_THE_STAGES: dict[str, type[StageSettings]] = {
     "clean_runs": CleaningSettings,
     "local_services": LocalServicesSettings,
+    "write_sample_data": SampleDataSettings,
 }
 PRIMARIES = sorted(path.stem for path in (ROOT / "config/stages").glob("*.yaml"))
 
