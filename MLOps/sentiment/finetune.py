@@ -148,7 +148,7 @@ class Finetuning:
         self._tracker, self._store, self._state = tracker, store, _State()
         self._learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._optimiser = torch.optim.AdamW(
-            self._learnt, lr=hyperparameters.learning_rate, weight_decay=hyperparameters.weight_decay
+            self._learnt, lr=hyperparameters.learning_rate, weight_decay=hyperparameters.weight_decay, fused=True
         )
         self._batches_an_epoch = math.ceil(len(train.labels) / hyperparameters.batch_size)
         self._steps = self._batches_an_epoch * hyperparameters.epochs

@@ -14,6 +14,7 @@ from torch import nn
 
 from MLOps.errors import ModelError
 from MLOps.sentiment.base_model import open_encoder
+from MLOps.sentiment.merged_product import multiply_once
 from MLOps.sentiment.model_card import LoraRecord
 
 Pooling = Literal["mean", "cls"]
@@ -91,6 +92,7 @@ def build_network(
         # peft 0.21 asks for a name that transformers 5 has renamed; may go with a newer peft
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         adapted = get_peft_model(encoder, wanted)
+    multiply_once(adapted)
     return SentenceClassifier(adapted, int(encoder.config.hidden_size), classes, pooling, dropout)
 
 
