@@ -15,6 +15,7 @@ from deployment.backtesting.tell_origin import FEATURES, features_file, tell_ori
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, check_unaltered, make_once, write_text
 from MLOps.evaluation.comparison import CHAMPION, MODEL, Comparison, Scorecard, compare
+from MLOps.inference.news_scorer import other_scorer
 from MLOps.market.panel import MarketPanel, read_panel
 from MLOps.market.splits import split_sessions
 from MLOps.settings.backtest import BacktestSettings, BacktestTerms
@@ -91,12 +92,19 @@ def _write(folder: Path, comparison: Comparison, terms: BacktestTerms, facts: Re
 def _facts(features: Path, panel: MarketPanel, contenders: Mapping[str, Contender]) -> ReportFacts:
     """What the report says of models and data."""
     warnings, sources = tell_origin(features)
+    foreign = tuple(
+        f"{contender.label} sees {told}: it may do worse than it would on news as it knows them."
+        for contender in contenders.values()
+        if (told := other_scorer(contender.card, features))
+    )
+    for warning in foreign:
+        _LOG.warning("%s", warning)
     models = {name.capitalize(): f"sha256 {contender.digest}" for name, contender in contenders.items()}
     return ReportFacts(
         model=contenders[MODEL].label,
         champion=contenders[CHAMPION].label if CHAMPION in contenders else "",
         tickers=panel.tickers,
-        warnings=warnings,
+        warnings=(*warnings, *foreign),
         sources=sources | models,
     )
 

@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from deployment.promotion.gate_result import at_most, gate_result
 from deployment.promotion.read_backtest import Backtest
-from MLOps.artifacts import read_result
 from MLOps.errors import DataError, ModelError
 from MLOps.evaluation.performance import annual_return
 from MLOps.evaluation.significance import sharpe_difference
+from MLOps.inference.news_scorer import other_scorer
 from MLOps.inference.policy import MlpActorPolicy, Policy, load_policy
 from MLOps.market.panel import MarketPanel, read_panel
 from MLOps.settings.backtest import EvaluationTerms
@@ -72,21 +72,10 @@ def observation_schema(policy: Policy | None, features_path: Path) -> tuple[Gate
         policy.check(panel)
     except (DataError, ModelError) as error:
         return gate_result(gate, None, threshold, False, f"the observation schema does not match: {error}"), None
-    if told := _other_scorer(policy, features_path):
+    if isinstance(policy, MlpActorPolicy) and (told := other_scorer(policy.card, features_path)):
         return gate_result(gate, None, threshold, False, f"the observation schema does not match: {told}"), panel
     figure = f"{len(panel.tickers)} tickers, {len(policy.indicators)} indicators"
     return gate_result(gate, figure, threshold, True, "the observation schema matches"), panel
-
-
-def _other_scorer(policy: Policy, features_path: Path) -> str | None:
-    """What is wrong if another model than the one that the agent learned from scored the news of the features."""
-    card = policy.card if isinstance(policy, MlpActorPolicy) else None
-    learned = card.provenance.get("sentiment_model_sha256") if card else None
-    made = read_result(features_path.resolve().parent)
-    if learned is None or made is None:
-        return None
-    found = made.details.get("sentiment_model_sha256")
-    return f"news scored by {found}, not by {learned}, which it learned from" if found != learned else None
 
 
 def forward_pass(policy: Policy | None, panel: MarketPanel | None, backtest: Backtest, cash: float) -> GateResult:

@@ -63,6 +63,7 @@ def make_model() -> Callable[..., Path]:
         indicators: tuple[str, ...] = ("macd", "rsi_30"),
         learned_until: date = date(2021, 5, 28),
         seed: int = 0,
+        **provenance: str,
     ) -> Path:
         size, outputs = 1 + len(tickers) * (2 + len(indicators)), len(tickers)
         card = MlpActorCard(
@@ -78,7 +79,7 @@ def make_model() -> Callable[..., Path]:
                 "validation": Window(first=date(2021, 5, 3), last=learned_until),
                 "test": Window(first=date(2021, 6, 7), last=date(2021, 8, 13)),
             },
-            provenance={"seed": seed},
+            provenance={"seed": seed, **provenance},
         )
         draw = np.random.default_rng(seed).normal
         weights = {

@@ -140,19 +140,24 @@ def test_slippage_and_impact_cost_every_strategy_that_trades(run, features_path)
     assert "Market impact is not modelled" not in text
 
 
+def tell_features(features_path, **details):
+    """Lay down what the stage that made the features said."""
+    made = Artifact(path=features_path, sha256=sha256_of(features_path))
+    features = StageResult(
+        stage="build_features",
+        key="k",
+        status="made",
+        folder=features_path.parent,
+        artifacts={"features": made},
+        details=details,
+    )
+    (features_path.parent / "result.json").write_text(features.model_dump_json())
+
+
 @pytest.mark.usefixtures("model_path")
 def test_the_same_features_with_another_warning_make_another_report(run, features_path):
     def report(**details):
-        made = Artifact(path=features_path, sha256=sha256_of(features_path))
-        features = StageResult(
-            stage="build_features",
-            key="k",
-            status="made",
-            folder=features_path.parent,
-            artifacts={"features": made},
-            details=details,
-        )
-        (features_path.parent / "result.json").write_text(features.model_dump_json())
+        tell_features(features_path, **details)
         result = run("--model_path=models/untrained")[1]
         return result.key, result.artifacts["report"].path.read_text()
 
@@ -160,6 +165,15 @@ def test_the_same_features_with_another_warning_make_another_report(run, feature
     assert "REPLAY: the clock of these data stands at 2021-08-13" in replayed[1]
     assert "REPLAY" not in live[1]
     assert replayed[0] != live[0]
+
+
+@pytest.mark.parametrize(("scorer", "is_told"), [("new_scorer", True), ("old_scorer", False)])
+def test_an_agent_that_learned_from_another_scorer_is_told(run, workspace, make_model, features_path, scorer, is_told):
+    make_model(workspace / "models" / "reader", sentiment_model_sha256="old_scorer")
+    tell_features(features_path, sentiment_model_sha256=scorer)
+    _, result, _ = run("--model_path=models/reader")
+    clause = "sees news scored by new_scorer, not by old_scorer, which it learned from"
+    assert (clause in result.artifacts["report"].path.read_text()) == is_told
 
 
 @pytest.mark.usefixtures("features_path")
