@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from MLOps.errors import DataError
+from MLOps.market.csv_blocks import opened
 from MLOps.market.csv_closes import read_csv_closes
 from MLOps.market.scaled_decimals import ScaledDecimals
 
@@ -22,18 +22,16 @@ def read_closes(path: Path) -> Iterator[ScaledDecimals]:
         If there is no such file, it is no CSV or Parquet with rows and a column ``close``, or a row is ragged
         or its close not a finite number of at least 0; with the number of the row.
     """
-    if _first_bytes(path) != _PARQUET_MAGIC:
+    if not _is_parquet(path):
         return read_csv_closes(path)
     from MLOps.market.parquet_closes import read_parquet_closes  # needs pyarrow, which CSV does without
 
     return read_parquet_closes(path)
 
 
-def _first_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_PARQUET_MAGIC))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist", "a CSV or Parquet file") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", "a CSV or Parquet file") from error
+def _is_parquet(path: Path) -> bool:
+    """Whether the file begins as Parquet; a pipe, of which a look would take the beginning, is CSV."""
+    if not path.is_file():
+        return False
+    with opened(path) as file:
+        return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC

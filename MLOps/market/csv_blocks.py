@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 from MLOps.errors import DataError
@@ -37,7 +38,7 @@ def _chained(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb", buffering=0) as file:
+    with opened(path) as file:
         held = file.read(BLOCK_BYTES)
         _check_beginning(path, held)
         held = held.removeprefix(_BOM)
@@ -51,6 +52,22 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
             elif len(held) > BLOCK_BYTES:
                 raise DataError(f"{path} is not a CSV file: a line is longer than {BLOCK_BYTES} bytes", "CSV in UTF-8")
         yield held.rstrip(b"\r\n") + b"\n"
+
+
+def opened(path: Path) -> FileIO:
+    """The file, open for reading its bytes.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it cannot be read.
+    """
+    try:
+        return FileIO(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist", "a CSV or Parquet file") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", "a CSV or Parquet file") from error
 
 
 def _check_beginning(path: Path, chunk: bytes) -> None:

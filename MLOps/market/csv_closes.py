@@ -4,14 +4,12 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from MLOps.errors import DataError
 from MLOps.market.csv_blocks import read_blocks
 from MLOps.market.csv_rows import CloseColumn, read_rows
 from MLOps.market.digit_words import LEAD, Positions, plain_decimals

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from MLOps.errors import DataError
 
-IntegerArray = npt.NDArray[np.int64] | npt.NDArray[np.object_]
+IntegerArray = npt.NDArray[Any]  # int64, or object: Python integers where int64 is too narrow
 FloatArray = npt.NDArray[np.float64]
 
 _INT64_BOUND = 2**63
@@ -22,7 +22,7 @@ class ScaledDecimals(NamedTuple):
     Parameters
     ----------
     values : (..., N) int64 or object
-        int64 where each fits, else Python integers.
+        Object holds Python integers.
     decimals : int
         Digits after the point, at least 0.
     """
@@ -63,7 +63,7 @@ def from_decimals(numbers: Sequence[Decimal]) -> ScaledDecimals:
 def _scaled(number: Decimal, decimals: int) -> int:
     """``number * 10**decimals``, of which no digit lies after the point."""
     sign, digits, exponent = number.as_tuple()
-    magnitude = int("".join(map(str, digits))) * 10 ** (int(exponent) + decimals)
+    magnitude: int = int("".join(map(str, digits))) * 10 ** (int(exponent) + decimals)
     return -magnitude if sign else magnitude
 
 

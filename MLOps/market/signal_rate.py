@@ -4,15 +4,10 @@ A rolling mean in floating point decides ties by the accident of its rounding. H
 is asked as ``window * close > sum`` over scaled integers, so that a tie is a tie: no signal.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
-from MLOps.market.scaled_decimals import ScaledDecimals, concatenated, exact_for
-
-if TYPE_CHECKING:
-    from MLOps.market.scaled_decimals import IntegerArray
+from MLOps.market.scaled_decimals import IntegerArray, ScaledDecimals, concatenated, exact_for
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -39,7 +34,7 @@ def signals(closes: ScaledDecimals, window: int) -> BoolArray:
     return above
 
 
-def _above_mean(values: "IntegerArray", window: int) -> BoolArray:
+def _above_mean(values: IntegerArray, window: int) -> BoolArray:
     """(..., max(N - window + 1, 0)) bool, the rows that have a mean."""
     exact = exact_for(values, window)
     sums = np.cumsum(exact, axis=-1)  # int64 may wrap here; differences that fit int64 are exact all the same

@@ -1,0 +1,1 @@
+"""Signal rate: how often a close lies above its rolling mean."""

@@ -1,0 +1,187 @@
+"""The signal-rate job: the share of rows of a CSV or Parquet file whose close lies above its rolling mean.
+
+    python pipelines/signal_rate/run_signal_rate.py --input data.csv --config config.yaml \\
+        --output metrics.json --log-file run.log
+
+Writes the metrics, or the error, as JSON to the output and to standard output; on an error the exit status is
+not 0. Needs no more than NumPy and PyYAML; Parquet needs pyarrow. The same figure for many tickers and windows,
+over time and tracked in MLflow, is the stage measure_signal_rates.py beside this file.
+"""
+
+import argparse
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from MLOps.errors import DataError, PlatformError, SettingsError, StorageError
+from MLOps.market.close_files import read_closes
+from MLOps.market.signal_rate import SignalCounter
+from pipelines.signal_rate.read_config import SignalRateConfig, checked, read_mapping
+from pipelines.signal_rate.write_report import Report, as_json, check_place, open_log, print_whole, write_whole
+
+_FLAGS = {
+    "input": "CSV file in UTF-8 with a header, or Parquet file; only its column close is read",
+    "config": "YAML file: seed, window and version",
+    "output": "JSON file of the metrics or the error",
+    "log-file": "text file that the log is added to",
+}
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job; returns the exit status."""
+    job = _Job()
+    try:
+        job.run(arguments)
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the edge: every failure becomes a report
+        return job.report_failure(error)
+    finally:
+        job.close_log()
+    return 0
+
+
+class _Job:
+    """One run, and as much of its surroundings as is known when it fails."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._flags = argparse.Namespace(input=None, config=None, output=None, log_file=None)
+        self._log: logging.Logger | None = None
+        self._output: Path | None = None  # once writing there does no harm
+        self._values: dict[Any, Any] | None = None
+
+    def run(self, arguments: Sequence[str] | None) -> None:
+        log = self._open(arguments)
+        log.info("Job started")
+        check_place("--output", self._flags.output)
+        self._values = read_mapping(self._flags.config)
+        config = checked(self._values, self._flags.config)
+        log.info("Config loaded: seed=%d, window=%d, version=%s", config.seed, config.window, config.version)
+        counter = _count_signals(self._flags.input, config.window, log)
+        report = _report(counter, config, latency_ms=round((time.perf_counter() - self._started) * 1000))
+        log.info("Metrics: signal_rate=%.4f, rows_processed=%d", report["value"], report["rows_processed"])
+        write_whole(self._flags.output, as_json(report))
+        log.info("Job completed successfully in %dms", report["latency_ms"])
+        print_whole(as_json(report))
+
+    def _open(self, arguments: Sequence[str] | None) -> logging.Logger:
+        """Read the flags and open the log; what is wrong with the flags is raised when the log can tell it."""
+        fault: SettingsError | None = None
+        try:
+            _parser().parse_args(arguments, self._flags)
+        except SettingsError as error:
+            fault = error
+        _check_distinct(self._flags)
+        self._output = self._flags.output
+        if self._flags.log_file:
+            check_place("--log-file", self._flags.log_file)
+            self._log = open_log(self._flags.log_file)
+        if fault or not self._log:
+            raise fault or SettingsError("no --log-file")
+        return self._log
+
+    def report_failure(self, error: BaseException) -> int:
+        """Tell `error` in the log, the output, on standard output and standard error, wherever that can be done."""
+        message, status = _told(error)
+        text = as_json({"version": self._version(), "status": "error", "error_message": message})
+        with suppress(StorageError):
+            if self._log:
+                self._log.error(message, exc_info=error)
+        if self._output:
+            _replace_metrics(self._output, text)
+        with suppress(StorageError):
+            print_whole(text)
+        with suppress(OSError):
+            print(f"run_signal_rate: {message}", file=sys.stderr)  # noqa: T201 - a command line
+        return status
+
+    def close_log(self) -> None:
+        for handler in self._log.handlers if self._log else ():
+            with suppress(OSError):  # a full disk, which was told already
+                handler.close()
+
+    def _version(self) -> str | None:
+        """The version of the configuration, if it can be read."""
+        with suppress(SettingsError):
+            if self._values is None and self._flags.config:
+                self._values = read_mapping(self._flags.config)
+        version = (self._values or {}).get("version")
+        return version if isinstance(version, str) else None
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are errors like any other."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(message, mend="the command line; --help lists the flags")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    for name, meaning in _FLAGS.items():
+        parser.add_argument(f"--{name}", required=True, type=Path, metavar="FILE", help=meaning)
+    return parser
+
+
+def _check_distinct(flags: argparse.Namespace) -> None:
+    """Refuse to write over what is read, or twice to one file."""
+    flag_of: dict[Path, str] = {}
+    for name in _FLAGS:
+        if path := getattr(flags, name.replace("-", "_")):
+            other = flag_of.setdefault(path.resolve(), name)
+            if other != name and {other, name} != {"input", "config"}:
+                raise SettingsError(f"--{other} and --{name} name the same file {path}", "different files")
+
+
+def _count_signals(path: Path, window: int, log: logging.Logger) -> SignalCounter:
+    """Read and count in one pass, so that memory does not grow with the file."""
+    counter = SignalCounter(window)
+    for closes in read_closes(path):
+        counter.add(closes)
+    log.info("Data loaded: %d rows", counter.rows)
+    if window > counter.rows:
+        raise DataError(f"window={window} is larger than the data, {counter.rows} rows", f"at most {counter.rows}")
+    log.info("Rolling mean calculated with window=%d", window)
+    log.info("Signals generated")
+    return counter
+
+
+def _report(counter: SignalCounter, config: SignalRateConfig, latency_ms: int) -> Report:
+    return {
+        "version": config.version,
+        "rows_processed": counter.rows,
+        "metric": "signal_rate",
+        "value": round(counter.rate, 4),
+        "latency_ms": latency_ms,
+        "seed": config.seed,
+        "status": "success",
+    }
+
+
+def _told(error: BaseException) -> tuple[str, int]:
+    """The error in one line, and the exit status."""
+    if isinstance(error, PlatformError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", _INTERRUPTED
+    return f"{type(error).__name__}: {' '.join(str(error).split())}", PlatformError.exit_code
+
+
+def _replace_metrics(output: Path, text: str) -> None:
+    """Write the error; if that fails, metrics of an earlier run must not stand there as if they were this one's."""
+    try:
+        write_whole(output, text)
+    except StorageError:
+        with suppress(OSError):
+            if output.is_file():
+                output.unlink()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # who stops the job finds its error in the output
+    sys.exit(main())

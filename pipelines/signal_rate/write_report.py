@@ -1,0 +1,99 @@
+"""What the signal-rate job tells: its metrics or its error as JSON, and its log."""
+
+import errno
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from MLOps.errors import StorageError
+from MLOps.partial_places import partial_place
+
+Report = dict[str, str | int | float | None]
+
+
+def as_json(report: Report) -> str:
+    """The text that goes to the file and to standard output; ASCII, so that every terminal takes it."""
+    return json.dumps(report, indent=2, allow_nan=False) + "\n"
+
+
+def check_place(flag: str, path: Path) -> None:
+    """Refuse a place where no file can be written, before the work is done.
+
+    Raises
+    ------
+    StorageError
+        If its folder does not exist, or something other than a file is there.
+    """
+    if not path.parent.is_dir():
+        raise StorageError(f"{flag} {path}: there is no folder {path.parent}", mend="make the folder first")
+    if path.exists() and not path.is_file():
+        raise StorageError(f"{flag} {path} is not a file", "a file, new or old")
+
+
+def write_whole(output: Path, text: str) -> None:
+    """Write `text` under a temporary name, flush it to the disk and rename it to `output`.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written, the disk being full among the reasons; an earlier file is then as it was.
+    """
+    check_place("--output", output)
+    target = output.resolve()  # a link stays a link
+    try:
+        with partial_place(target) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(target)
+    except OSError as error:
+        raise _cannot_write(f"--output {output}", error) from error
+
+
+def print_whole(text: str) -> None:
+    """Write `text` to standard output.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written; the interpreter's end does not try again.
+    """
+    try:
+        print(text, end="", flush=True)  # noqa: T201 - a command line
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise _cannot_write("standard output", error) from error
+
+
+def open_log(path: Path) -> logging.Logger:
+    """A log of lines such as ``2024-01-06 16:00:00 - INFO - Job started``, added to those in the file.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be opened; later, if a line cannot be written.
+    """
+    try:
+        handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise _cannot_write(f"--log-file {path}", error) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s - %(levelname)s - %(message)s", "%Y-%m-%d %H:%M:%S"))
+    log = logging.Logger("signal_rate")  # the job's own: nothing else of the process writes to it
+    log.addHandler(handler)
+    return log
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> NoReturn:  # noqa: ARG002, N802 - the name is logging's
+        error = sys.exception()
+        raise _cannot_write(f"--log-file {self.baseFilename}", error) from error
+
+
+def _cannot_write(place: str, error: BaseException | None) -> StorageError:
+    is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    reason = getattr(error, "strerror", None) or error
+    return StorageError(f"{place} cannot be written: {reason}", mend="free room" if is_full else "the flag")
