@@ -14,6 +14,7 @@ from torch import nn
 
 from MLOps.errors import ModelError
 from MLOps.sentiment.base_model import open_encoder
+from MLOps.sentiment.dropout import share_draws
 from MLOps.sentiment.merged_product import multiply_once
 from MLOps.sentiment.model_card import LoraRecord
 
@@ -93,7 +94,9 @@ def build_network(
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         adapted = get_peft_model(encoder, wanted)
     multiply_once(adapted)
-    return SentenceClassifier(adapted, int(encoder.config.hidden_size), classes, pooling, dropout)
+    network = SentenceClassifier(adapted, int(encoder.config.hidden_size), classes, pooling, dropout)
+    share_draws(network)
+    return network
 
 
 def trained_tensors(network: SentenceClassifier) -> dict[str, torch.Tensor]:
