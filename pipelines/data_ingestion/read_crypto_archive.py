@@ -51,8 +51,11 @@ def read_crypto_archive(source: CryptoSymbol, cache: Path, timeout_seconds: floa
 
 def _table(path: Path, header_line: int) -> pd.DataFrame:
     """The file from its header on, every field as text; column names as they are, an empty one too."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        lines = list(csv.reader(stream))[header_line - 1 :]
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            lines = list(csv.reader(stream))[header_line - 1 :]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no CSV in UTF-8 ({error})", mend=_MEND) from error
     if not lines:
         raise DataError(f"{path} has no line {header_line}", "the line of the columns' names", _MEND)
     header, *body = lines

@@ -23,7 +23,7 @@ def crypto_expectations(knows_volume_usd: bool) -> list[Expectation]:
     volumes = ("volume", "volume_usd") if knows_volume_usd else ("volume",)
     return [
         *(_is_known(name) for name in (*PRICES, *volumes)),
-        *(_is_between(name, f"{name} is not positive", strict_min=True) for name in PRICES),
+        *(_is_between(name, f"{name} is no positive, finite number", strict_min=True) for name in PRICES),
         *(_is_between(name, f"{name} is negative or infinite") for name in volumes),
         _holds("is_low_lowest", "low is above another price of the bar"),
         _holds("is_high_highest", "high is below another price of the bar"),
