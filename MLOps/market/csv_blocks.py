@@ -20,19 +20,18 @@ def read_blocks(path: Path) -> tuple[list[str], Iterator[bytes]]:
     Raises
     ------
     DataError
-        If there is no such file, it cannot be read, is empty, is no CSV file in UTF-8, or holds a header only.
-        While the blocks are read: if a line is longer than a block.
+        If there is no such file, it cannot be read, is empty, or is no CSV file in UTF-8. While the blocks are
+        read: if there is no row, or a line is longer than a block.
     """
     blocks = _whole_lines(path)
     header, _, rows = next(blocks).partition(b"\n")
-    columns = _columns(path, header)
-    first = rows or next(blocks, b"")
+    return _columns(path, header), _rows(path, rows, blocks)
+
+
+def _rows(path: Path, first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
+    first = first or next(others, b"")
     if not first:
         raise DataError(f"{path} holds a header and no row", "at least one row")
-    return columns, _chained(first, blocks)
-
-
-def _chained(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from others
 

@@ -70,6 +70,8 @@ def _scaled(column: "pa.Array") -> ScaledDecimals:
 
     if types.is_float64(column.type):
         return from_floats(column.to_numpy())
+    if types.is_signed_integer(column.type):
+        return ScaledDecimals(column.to_numpy().astype(np.int64), 0)
     if types.is_decimal128(column.type) and column.type.scale >= 0:
         low, high = np.frombuffer(column.buffers()[1], dtype="<i8").reshape(-1, 2)[column.offset :][: len(column)].T
         if not high.any() and (low >= 0).all():

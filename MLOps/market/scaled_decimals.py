@@ -39,9 +39,9 @@ class ScaledDecimals(NamedTuple):
 def exact_for(values: IntegerArray, factor: int) -> IntegerArray:
     """`values` in a type that holds each of them `factor` times, and the sum of any `factor` of them.
 
-    int64 does if and only if ``factor * max(abs(values)) < 2**63``.
+    int64 does where ``factor * max(abs(values)) < 2**63``; Python integers always do.
     """
-    largest = max(-int(values.min(initial=0)), int(values.max(initial=0)))
+    largest = max(-int(values.min(initial=0)), int(values.max(initial=0)), 1)  # the factor itself must fit too
     return values if factor * largest < _INT64_BOUND else values.astype(object)
 
 

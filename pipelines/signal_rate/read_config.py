@@ -53,6 +53,9 @@ def read_mapping(path: Path) -> dict[Any, Any]:
         raise SettingsError(f"{path} does not exist", "a YAML file") from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}", "a YAML file") from error
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SettingsError(f"{path} is not YAML: {error.problem}{line}", _ALLOWED) from error
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise SettingsError(f"{path} is not YAML in UTF-8: {error}", _ALLOWED) from error
     if not isinstance(values, dict):

@@ -25,12 +25,12 @@ def check_place(flag: str, path: Path) -> None:
     Raises
     ------
     StorageError
-        If its folder does not exist, or something other than a file is there.
+        If its folder does not exist, or a folder is in its place.
     """
     if not path.parent.is_dir():
         raise StorageError(f"{flag} {path}: there is no folder {path.parent}", mend="make the folder first")
-    if path.exists() and not path.is_file():
-        raise StorageError(f"{flag} {path} is not a file", "a file, new or old")
+    if path.is_dir():
+        raise StorageError(f"{flag} {path} is a folder", "a file, new or old")
 
 
 def write_whole(output: Path, text: str) -> None:
@@ -42,6 +42,8 @@ def write_whole(output: Path, text: str) -> None:
         If it cannot be written, the disk being full among the reasons; an earlier file is then as it was.
     """
     check_place("--output", output)
+    if output.exists() and not output.is_file():
+        raise StorageError(f"--output {output} is not a file", "a file, new or old")  # a device would be replaced
     target = output.resolve()  # a link stays a link
     try:
         with partial_place(target) as temporary, temporary.open("w", encoding="utf-8") as file:
