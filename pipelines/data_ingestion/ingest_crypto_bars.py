@@ -90,9 +90,17 @@ def _make(settings: CryptoIngestionSettings, as_of: AsOf, folder: Path, key: str
 def _bars(rows: pd.DataFrame, symbol: str, source: CryptoSymbol) -> pd.DataFrame:
     """The rows with the contract's columns; what is no number is NaN, for the suite to name."""
     names = [*PRICES, "volume", "volume_usd"]
-    numbers: pd.DataFrame = rows.reindex(columns=names).apply(pd.to_numeric, errors="coerce").astype(float)
+    numbers = rows.reindex(columns=names, fill_value="").map(_number)
     opened = rows["opened_at"]
     return numbers.assign(timestamp=opened + source.bar_length, opened_at=opened, ticker=symbol)
+
+
+def _number(text: str) -> float:
+    """The double nearest to the decimals as written, which pandas' own parser misses by a bit now and then."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 def _up_to(bars: pd.DataFrame, day: date, symbol: str) -> pd.DataFrame:

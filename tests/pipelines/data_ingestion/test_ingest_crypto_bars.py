@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from MLOps.market.crypto_bars import bar_length, missing_spans, read_crypto_bars
+from pipelines.data_ingestion import read_crypto_archive
 from pipelines.data_ingestion.ingest_crypto_bars import main
 
 Ingest = Callable[..., Any]
@@ -58,6 +60,34 @@ def test_the_same_settings_make_the_same_bytes(ingest_crypto: Ingest, crypto_wor
     again = ingest_crypto("--symbol", "ETH", "--as_of", "2016-12-31")
     assert again.result["status"] == "made"
     assert _digests(made) == _digests(found) == _digests(again)
+
+
+def test_prices_are_the_doubles_nearest_to_the_decimals_of_the_file(
+    ingest_crypto: Ingest, crypto_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closes = [f"{price:.18f}" for price in np.random.default_rng(7).uniform(100, 200, 50)]
+    days = pd.date_range("2018-01-01", periods=len(closes) + 1)  # the last one is still open
+    lines = (f"{day:%Y-%m-%d},100,200,100,{close},5.5" for day, close in zip(days, [*closes, "150"], strict=True))
+    path = tmp_path / "own.csv"
+    path.write_text(",ETH:open,ETH:high,ETH:low,ETH:close,ETH:volume\n" + "\n".join(lines))
+    monkeypatch.setattr(read_crypto_archive, "fetch_package_file", lambda *_: path)
+    outcome = ingest_crypto("--symbol", "ETH", "--as_of", f"{days[-2]:%Y-%m-%d}")
+    assert outcome.status == 0, outcome.stderr
+    bars = read_crypto_bars(crypto_workspace / "data" / "crypto" / "eth" / "bars.parquet")
+    assert bars["close"].tolist() == [float(close) for close in closes]
+
+
+def test_text_in_place_of_a_price_is_named(
+    ingest_crypto: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(
+        ",ETH:open,ETH:high,ETH:low,ETH:close,ETH:volume\n2018-01-01,1,1,1,much,5\n2018-01-02,1,1,1,1,6\n2018-01-03,1,1,1,1,7\n"
+    )
+    monkeypatch.setattr(read_crypto_archive, "fetch_package_file", lambda *_: path)
+    outcome = ingest_crypto("--symbol", "ETH", "--as_of", "2018-01-02")
+    assert outcome.status == 3
+    assert "close is missing or no number (1 x: ETH 2018-01-01 00:00)" in outcome.last_line
 
 
 def test_bars_without_a_declared_gap_fail_and_the_last_good_ones_stay(
