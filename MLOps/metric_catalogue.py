@@ -74,7 +74,7 @@ SIGNAL_RATE = _gauge("signal_rate_ratio", "Share of bars above their rolling mea
 ALERTS_UNDELIVERED = _gauge("alerts_undelivered", "Alert events that wait for delivery.")
 ALERTS_LAST_DELIVERY = _gauge("alerts_last_delivery_timestamp_seconds", "When an alert event was last delivered.")
 
-CATALOGUE: dict[str, Metric] = {
-    metric.name: metric for metric in list(globals().values()) if isinstance(metric, Metric)
-}
+_NAMED = [metric for metric in list(globals().values()) if isinstance(metric, Metric)]
+
+CATALOGUE: dict[str, Metric] = {metric.name: metric for metric in _NAMED}
 """By name."""
