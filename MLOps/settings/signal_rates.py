@@ -1,0 +1,32 @@
+"""Settings of the stage measure_signal_rates."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from MLOps.settings.stage_settings import StageSettings, machine_field
+
+Period = Literal["month", "quarter", "year"]
+Window = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class SignalRatesSettings(StageSettings):
+    """Of which bars the signal rate is measured, over which windows and periods."""
+
+    market: Literal["stock", "crypto"] = Field(
+        description="Contract of the bars: stock (made by ingest_data) or crypto (made by ingest_crypto_bars)."
+    )
+    bars_path: Path = machine_field("Folder or Parquet file of bars; relative to the workspace.")
+    stock_price: Literal["adjusted_close", "close"] = Field(
+        description="Price of stock bars that is compared with its mean; adjusted_close does not jump at a split."
+    )
+    windows: tuple[Window, ...] = Field(min_length=1, description="Rows of each rolling mean.")
+    period: Period = Field(description="Calendar period over which each rate of the table is taken.")
+
+    @field_validator("windows")
+    @classmethod
+    def _are_unique(cls, windows: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(windows)) < len(windows):
+            raise ValueError("must not name a window twice")
+        return windows
