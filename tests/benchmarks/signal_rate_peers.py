@@ -23,23 +23,26 @@ class DataFrames:
         (rows,) what each way decides.
     versions : dict of str to str
         Of the libraries.
-    runs : list of dict of str to float
-        Seconds of each run so far, by way.
+    runs : list of dict of str to dict
+        ``seconds`` and ``cpu_seconds`` of each run so far, by way.
     """
 
     def __init__(self, process: PeerProcess, signals: dict[str, BoolArray]) -> None:
         self.signals, self.versions = signals, process.greeting
         self._process = process
-        self.runs: list[dict[str, float]] = []
+        self.runs: list[dict[str, dict[str, float]]] = []
 
-    def run(self) -> dict[str, float]:
-        """Seconds of one more run, by way."""
+    def run(self) -> None:
+        """Let each way run once more."""
         self.runs.append(self._process.run())
-        return self.runs[-1]
 
     def seconds(self, way: str) -> float:
         """Median of the runs so far."""
-        return median(run[way] for run in self.runs)
+        return median(run[way]["seconds"] for run in self.runs)
+
+    def cpu_seconds(self, way: str) -> float:
+        """Processor time, which a busy machine bends less: the least of the runs so far."""
+        return min(run[way]["cpu_seconds"] for run in self.runs)
 
     def named(self, way: str) -> str:
         """The library and its version."""

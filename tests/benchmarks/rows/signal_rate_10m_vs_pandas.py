@@ -9,6 +9,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter, process_time
 
 import numpy as np
 import numpy.typing as npt
@@ -93,45 +94,49 @@ def count_signals(path: Path) -> int:
 def _measure(
     table: Path, exact: BoolArray, checked: str, installed: DataFrames, newest: DataFrames, runs: int
 ) -> Measurement:
+    cpu_seconds: list[float] = []
+
     def peer() -> float:
         newest.run()
-        return installed.run()["pandas"]
+        installed.run()
+        return installed.runs[-1]["pandas"]["seconds"]
+
+    def ours() -> float:
+        started, cpu_started = perf_counter(), process_time()
+        count_signals(table)
+        cpu_seconds.append(process_time() - cpu_started)
+        return perf_counter() - started
 
     _LOG.info("timing")
-    timing = in_turns(peer, partial(seconds_per_call, partial(count_signals, table), minimum_seconds=0), runs)
+    timing = in_turns(peer, ours, runs)
     parquet = seconds_per_call(partial(count_signals, table.with_suffix(".parquet")))
     job = our_job(table, "timed").run()
-    ways = [(installed, "pandas"), (newest, "pandas"), (newest, "polars")]
-    projecting = [(installed, "pandas_usecols"), (newest, "pandas_usecols"), (newest, "polars")]
+    times_better = newest.seconds("pandas") / timing.ours
     return Measurement(
         timing=timing,
         check=checked,
         size={"rows": exact.size, "window": WINDOW, "csv_bytes": table.stat().st_size},
-        demands=(
-            Demand(
-                f"{newest.named('pandas')} with pyarrow to ours",
-                newest.seconds("pandas") / timing.ours,
-                _TARGET,
-                "times",
-                is_floor=True,
-            ),
-        ),
+        demands=(Demand(f"{newest.named('pandas')} to ours", times_better, _TARGET, "times", is_floor=True),),
         findings=(
             f"exact rate {exact.mean():.4f}",
-            *(_decided(peers.signals[way], exact, peers.named(way)) for peers, way in ways),
-            *(_projected(peers, way, timing.ours) for peers, way in projecting),
+            *(_decided(peers, way, exact) for peers, way in ((installed, "pandas"), (newest, "pandas"))),
+            _decided(newest, "polars", exact),
+            *(_projected(peers, "pandas_usecols", timing.ours) for peers in (installed, newest)),
+            _projected(newest, "polars", timing.ours) + ", and ragged rows pass",
+            f"processor time: ours {min(cpu_seconds):.3g} s, {_processor_time(installed)}, {_processor_time(newest)}",
             f"Parquet: ours {parquet:.3g} s, {newest.named('pandas')} {newest.seconds('pandas_parquet'):.3g} s",
             f"the job as a process: {job.seconds:.3g} s, at most {job.peak_mib:.0f} MiB",
         ),
         notes=(
-            f"The peer is {installed.named('pandas')}, which this project installs; it reads all columns, for so one "
-            "writes it. The findings have it with the one column that is needed.",
-            "polars lets ragged rows pass when it reads one column; ours refuses them in every run, and faulty closes.",
+            f"The peer is {installed.named('pandas')}, which this project installs, and reads all columns, for so one "
+            "writes it; the newest one stands beside it, with pyarrow, which makes it twice as fast.",
+            "Ours refuses ragged rows and faulty closes in every run.",
             "Prices move by at most two cents a row, so that one row in twenty is a tie; livelier ones have fewer.",
         ),
         details={
-            "installed_seconds": installed.runs,
-            "newest_seconds": newest.runs,
+            "installed": installed.runs,
+            "newest": newest.runs,
+            "ours_cpu_seconds": cpu_seconds,
             "parquet_seconds": parquet,
             "process": job._asdict(),
             "versions": {"installed": installed.versions, "newest": newest.versions},
@@ -139,14 +144,19 @@ def _measure(
     )
 
 
-def _decided(signals_of_peer: BoolArray, exact: BoolArray, who: str) -> str:
+def _decided(peers: DataFrames, way: str, exact: BoolArray) -> str:
+    signals_of_peer = peers.signals[way]
     wrong = int((signals_of_peer != exact).sum())
-    return f"{who} decides {wrong:,} of {exact.size:,} rows wrongly: rate {signals_of_peer.mean():.4f}"
+    return f"{peers.named(way)} decides {wrong:,} of {exact.size:,} rows wrongly: rate {signals_of_peer.mean():.4f}"
 
 
 def _projected(peers: DataFrames, way: str, ours: float) -> str:
     seconds = peers.seconds(way)
     return f"{peers.named(way)}, column close only: {seconds:.3g} s, {seconds / ours:.2g} times ours"
+
+
+def _processor_time(peers: DataFrames) -> str:
+    return f"{peers.named('pandas')} {peers.cpu_seconds('pandas'):.3g} s"
 
 
 ROW = Row(unit="s", is_higher_better=False, target_ratio=_TARGET, measure=measure)
