@@ -96,6 +96,7 @@ class PortSettings(Settings):
     prometheus: int = Field(ge=1024, le=65535, description="Prometheus.")
     pushgateway: int = Field(ge=1024, le=65535, description="Prometheus Pushgateway.")
     alertmanager: int = Field(ge=1024, le=65535, description="Alertmanager.")
+    alert_receiver: int = Field(ge=1024, le=65535, description="Webhook receiver, which keeps and shows alerts.")
     grafana: int = Field(ge=1024, le=65535, description="Grafana.")
 
 

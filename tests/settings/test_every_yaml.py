@@ -13,6 +13,7 @@ import MLOps.settings
 from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.local_services import LocalServicesSettings
+from MLOps.settings.monitoring_services import MonitoringServicesSettings
 from MLOps.settings.project import project_root
 from MLOps.settings.sample_data import SampleDataSettings
 from MLOps.settings.stage_settings import Settings, StageSettings
@@ -22,6 +23,7 @@ TABLE = yaml.safe_load((ROOT / "config/orchestration/stages.yaml").read_text())
 BESIDE_THE_STAGES: dict[str, type[StageSettings]] = {
     "clean_runs": CleaningSettings,
     "local_services": LocalServicesSettings,
+    "monitoring_services": MonitoringServicesSettings,
     "write_sample_data": SampleDataSettings,
 }
 PRIMARIES = sorted(path.stem for path in (ROOT / "config/stages").glob("*.yaml"))
