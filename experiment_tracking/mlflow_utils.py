@@ -66,8 +66,14 @@ def find_client(settings: StageSettings) -> "MlflowClient | None":
 
 def has_store(settings: StageSettings) -> bool:
     """Whether the settings' tracking store is there; a server is taken to be, until it is asked."""
-    uri = tracking_uri(settings)
-    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
+    file = sqlite_file(settings)
+    return file is None or file.exists()
+
+
+def sqlite_file(settings: StageSettings) -> Path | None:
+    """The file of the settings' tracking store, whether it is there or not; None where it is a server."""
+    prefix, uri = "sqlite:///", tracking_uri(settings)
+    return Path(uri.removeprefix(prefix)) if uri.startswith(prefix) else None
 
 
 def _require_health(uri: str, timeout_seconds: int) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from MLOps.errors import RegistryError
 from MLOps.inference.model_files import card_kind
 from model_registry.family import ModelFamily
-from model_registry.registry import ModelRegistry, ModelVersion
+from model_registry.registry import ModelRegistry, ModelVersion, RegistryReader
 from model_registry.verdict import GateResult, Verdict
 
 
-def champion_version(registry: ModelRegistry, name: str, family: ModelFamily) -> ModelVersion:
+def champion_version(registry: RegistryReader, name: str, family: ModelFamily) -> ModelVersion:
     """The version that the alias of the family's champion rightly names.
 
     Raises
@@ -42,7 +42,7 @@ def champion_version(registry: ModelRegistry, name: str, family: ModelFamily) ->
 
 
 def passing_verdicts(
-    registry: ModelRegistry, version: ModelVersion, family: ModelFamily | None = None
+    registry: RegistryReader, version: ModelVersion, family: ModelFamily | None = None
 ) -> tuple[Verdict, ...]:
     """The passing verdicts on exactly this model that are stored with it: of one family, or of any."""
     return tuple(
@@ -54,7 +54,7 @@ def passing_verdicts(
     )
 
 
-def find_champion(registry: ModelRegistry, name: str, family: ModelFamily) -> ModelVersion | None:
+def find_champion(registry: RegistryReader, name: str, family: ModelFamily) -> ModelVersion | None:
     """The champion; None where none but the baseline of another release has ever been. Registers nothing.
 
     Raises
@@ -119,7 +119,7 @@ def promote(registry: ModelRegistry, version: ModelVersion, verdict: Verdict, fa
     registry.set_alias(version.name, family.champion_alias, version.version)
 
 
-def require_kind(registry: ModelRegistry, version: ModelVersion, family: ModelFamily) -> None:
+def require_kind(registry: RegistryReader, version: ModelVersion, family: ModelFamily) -> None:
     """Raise RegistryError unless the version's card is of a kind of the family, and DigestError if it was altered."""
     kind = card_kind(registry.fetch(version))
     if kind not in family.kinds:
@@ -130,7 +130,7 @@ def require_kind(registry: ModelRegistry, version: ModelVersion, family: ModelFa
         )
 
 
-def require_name(registry: ModelRegistry, name: str, family: ModelFamily) -> None:
+def require_name(registry: RegistryReader, name: str, family: ModelFamily) -> None:
     """Raise RegistryError if models of another family are registered under `name`; its first model tells.
 
     To be asked before a model is registered: the alias `challenger` is the same for every family.
@@ -139,7 +139,7 @@ def require_name(registry: ModelRegistry, name: str, family: ModelFamily) -> Non
         require_kind(registry, version, family)
 
 
-def _require_none_promoted(registry: ModelRegistry, name: str, family: ModelFamily) -> None:
+def _require_none_promoted(registry: RegistryReader, name: str, family: ModelFamily) -> None:
     """Raise RegistryError if a version passed the gates: then an alias was lost, and nobody may take its place."""
     if promoted := _promoted(registry, name, family):
         raise RegistryError(
@@ -149,7 +149,7 @@ def _require_none_promoted(registry: ModelRegistry, name: str, family: ModelFami
         )
 
 
-def _promoted(registry: ModelRegistry, name: str, family: ModelFamily) -> list[str]:
+def _promoted(registry: RegistryReader, name: str, family: ModelFamily) -> list[str]:
     """Numbers of the versions that passed the gates."""
     return [
         str(version.version)
@@ -158,7 +158,7 @@ def _promoted(registry: ModelRegistry, name: str, family: ModelFamily) -> list[s
     ]
 
 
-def _is_baseline_of_another_release(registry: ModelRegistry, version: ModelVersion, family: ModelFamily) -> bool:
+def _is_baseline_of_another_release(registry: RegistryReader, version: ModelVersion, family: ModelFamily) -> bool:
     """Whether it was seeded once, and what is installed now (a library, this platform) writes another baseline."""
     if passing_verdicts(registry, version, family):
         return False

@@ -98,9 +98,7 @@ class MlflowRegistry:
         self._client.set_model_version_tag(version.name, str(version.version), tag, verdict.model_dump_json())
 
     def verdicts(self, version: ModelVersion) -> tuple[Verdict, ...]:
-        tags = self._stored(version.name, version.version).tags
-        found = [Verdict.model_validate_json(text) for tag, text in tags.items() if tag.startswith(_VERDICT_TAG)]
-        return tuple(sorted(found, key=lambda verdict: (str(verdict.as_of or ""), verdict.key)))
+        return verdicts_in(self._stored(version.name, version.version).tags)
 
     def fetch(self, version: ModelVersion) -> Path:
         self._cache.mkdir(parents=True, exist_ok=True)
@@ -153,6 +151,17 @@ class MlflowRegistry:
             raise
 
 
+def version_of(name: str, number: int, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
+    """A version out of what MLflow's store tells of it."""
+    given = {tag: text for tag, text in tags.items() if tag != _DIGEST_TAG and not tag.startswith(_VERDICT_TAG)}
+    return ModelVersion(name, number, tags.get(_DIGEST_TAG, ""), run_id, given)
+
+
+def verdicts_in(tags: Mapping[str, str]) -> tuple[Verdict, ...]:
+    """The verdicts among a version's tags, the oldest evidence first."""
+    found = [Verdict.model_validate_json(text) for tag, text in tags.items() if tag.startswith(_VERDICT_TAG)]
+    return tuple(sorted(found, key=lambda verdict: (str(verdict.as_of or ""), verdict.key)))
+
+
 def _read(stored: "StoredVersion") -> ModelVersion:
-    tags = {tag: text for tag, text in stored.tags.items() if tag != _DIGEST_TAG and not tag.startswith(_VERDICT_TAG)}
-    return ModelVersion(stored.name, int(stored.version), stored.tags.get(_DIGEST_TAG, ""), stored.run_id or "", tags)
+    return version_of(stored.name, int(stored.version), stored.run_id or "", stored.tags)

@@ -47,8 +47,39 @@ class ModelVersion:
         return f"{self.name} version {self.version} ({self.digest[:12]})"
 
 
-class ModelRegistry(Protocol):
-    """Keeps model folders by name and version. Every method refuses names that could lead out of the store."""
+class RegistryReader(Protocol):
+    """Gives registered models. Every method refuses names that could lead out of the store."""
+
+    def by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        """The version that `alias` names, or None."""
+
+    def by_version(self, name: str, version: int) -> ModelVersion:
+        """A version by its number.
+
+        Raises
+        ------
+        RegistryError
+            If there is no such version.
+        """
+
+    def versions(self, name: str) -> tuple[ModelVersion, ...]:
+        """All versions, the oldest first; none for an unknown name."""
+
+    def verdicts(self, version: ModelVersion) -> tuple[Verdict, ...]:
+        """All verdicts on a version, the oldest evidence first."""
+
+    def fetch(self, version: ModelVersion) -> Path:
+        """A local folder with the model's files.
+
+        Raises
+        ------
+        DigestError
+            If the stored files are not those that were registered.
+        """
+
+
+class ModelRegistry(RegistryReader, Protocol):
+    """Keeps model folders by name and version."""
 
     def register(self, folder: Path, name: str, tags: Mapping[str, str], run_id: str = "") -> ModelVersion:
         """Keep a copy of a model folder; the same digest under the same name keeps its first version.
@@ -68,23 +99,8 @@ class ModelRegistry(Protocol):
             If there is no such version.
         """
 
-    def by_alias(self, name: str, alias: str) -> ModelVersion | None:
-        """The version that `alias` names, or None."""
-
-    def by_version(self, name: str, version: int) -> ModelVersion:
-        """A version by its number.
-
-        Raises
-        ------
-        RegistryError
-            If there is no such version.
-        """
-
     def names(self) -> tuple[str, ...]:
         """Names that models are registered under, sorted; one that could lead out of the store is left out."""
-
-    def versions(self, name: str) -> tuple[ModelVersion, ...]:
-        """All versions, the oldest first; none for an unknown name."""
 
     def aliases(self, name: str) -> dict[str, int]:
         """Version that each alias names."""
@@ -96,18 +112,6 @@ class ModelRegistry(Protocol):
         ------
         RegistryError
             If the verdict judges another model.
-        """
-
-    def verdicts(self, version: ModelVersion) -> tuple[Verdict, ...]:
-        """All verdicts on a version, the oldest evidence first."""
-
-    def fetch(self, version: ModelVersion) -> Path:
-        """A local folder with the model's files.
-
-        Raises
-        ------
-        DigestError
-            If the stored files are not those that were registered.
         """
 
     def remove(self, version: ModelVersion) -> None:

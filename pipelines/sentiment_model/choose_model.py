@@ -12,7 +12,7 @@ from MLOps.sentiment.scorer import SentenceScorer
 from MLOps.settings.score_news import ScoreNewsSettings
 
 if TYPE_CHECKING:
-    from model_registry.registry import ModelRegistry, ModelVersion
+    from model_registry.registry import ModelVersion, RegistryReader
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,6 @@ def _of_folder(folder: Path) -> ChosenModel:
     return ChosenModel(folder, model_digest(folder), "folder", card)
 
 
-def _registered(registry: "ModelRegistry", version: "ModelVersion") -> ChosenModel:
+def _registered(registry: "RegistryReader", version: "ModelVersion") -> ChosenModel:
     folder = registry.fetch(version)
     return ChosenModel(folder, version.digest, f"{version.name}/{version.version}", read_sentiment_card(folder))

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,18 @@ def test_champion_answers_where_there_is_one(ask: Ask, workspace: Path) -> None:
     told = ask("awful")
     assert told["model"] == installed["model"] | {"version": "sentiment/1"}
     assert told["probabilities"] == installed["probabilities"]
+
+
+def test_champion_out_of_mlflows_store_answers_without_mlflow(tracked_workspace: Path) -> None:
+    argv = ["--workspace", str(tracked_workspace), "registry.kind=mlflow", "--text=awful"]
+    ensure_champion(open_registry(read_settings(stage.STAGE, argv)), "sentiment", SENTIMENT)
+    program = (
+        "import sys; from pipelines.sentiment_model.score_news import main; status = main(sys.argv[1:]); "
+        "assert not {'mlflow', 'sqlalchemy', 'torch'} & set(sys.modules); sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *argv], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model"]["version"] == "sentiment/1"
 
 
 def test_several_sentences_are_answered_one_by_one_too(ask: Ask) -> None:

@@ -1,0 +1,86 @@
+"""MLflow's registry, read out of its SQLite file: what is registered, without the seconds that importing MLflow takes.
+
+The tables are MLflow's own affair. So they are read only where the store tells the revision that is known here.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from MLOps.inference.model_files import check_digest
+from model_registry.mlflow_registry import verdicts_in, version_of
+from model_registry.registry import ModelVersion, RegistryReader, check_alias, check_name, unknown_version
+from model_registry.verdict import Verdict
+
+REVISION = "dc11669786a5"  # of the tables of MLflow 3.17; a test holds it against the one that is installed
+_BUSY_SECONDS = 30.0
+_KEPT_VERSIONS = "model_versions WHERE workspace = 'default' AND name = ? AND current_stage != 'Deleted_Internal'"
+
+
+class SqliteReader:
+    """What a SQLite store of MLflow's holds.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    open_whole : callable
+        Opens the same registry through MLflow, for models whose files do not lie on this machine.
+    """
+
+    def __init__(self, path: Path, open_whole: Callable[[], RegistryReader]) -> None:
+        self._path, self._open_whole = path, open_whole
+
+    def can_read(self) -> bool:
+        """Whether the store's tables are those that are known here."""
+        try:
+            return self._rows("SELECT version_num FROM alembic_version") == [(REVISION,)]
+        except sqlite3.Error:
+            return False
+
+    def by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        query = "SELECT version FROM registered_model_aliases WHERE workspace = 'default' AND name = ? AND alias = ?"
+        found = self._rows(query, check_name(name), check_alias(alias))
+        return self.by_version(name, found[0][0]) if found else None
+
+    def by_version(self, name: str, version: int) -> ModelVersion:
+        run_id, _ = self._stored(name, version)
+        return version_of(name, version, run_id, self._tags(name, version))
+
+    def versions(self, name: str) -> tuple[ModelVersion, ...]:
+        numbers = self._rows(f"SELECT version FROM {_KEPT_VERSIONS} ORDER BY version", check_name(name))
+        return tuple(self.by_version(name, number) for (number,) in numbers)
+
+    def verdicts(self, version: ModelVersion) -> tuple[Verdict, ...]:
+        self._stored(version.name, version.version)
+        return verdicts_in(self._tags(version.name, version.version))
+
+    def fetch(self, version: ModelVersion) -> Path:
+        _, source = self._stored(version.name, version.version)
+        place = urlsplit(source)
+        if place.scheme not in {"", "file"}:
+            return self._open_whole().fetch(version)
+        folder = Path(url2pathname(place.path))
+        check_digest(folder, version.digest)
+        return folder
+
+    def _stored(self, name: str, version: int) -> tuple[str, str]:
+        """Run and place of the files of a version."""
+        query = f"SELECT run_id, source FROM {_KEPT_VERSIONS} AND version = ?"
+        found = self._rows(query, check_name(name), int(version))
+        if not found:
+            raise unknown_version(name, version)
+        run_id, source = found[0]
+        return run_id or "", source or ""
+
+    def _tags(self, name: str, version: int) -> dict[str, str]:
+        query = "SELECT key, value FROM model_version_tags WHERE workspace = 'default' AND name = ? AND version = ?"
+        return dict(self._rows(query, name, version))
+
+    def _rows(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as store:
+            return store.execute(query, values).fetchall()
