@@ -140,6 +140,10 @@ class AnswerFlag(Generic[SettingsT]):
     help: str
 
 
+def _always_ok(_settings: StageSettings, _result: StageResult) -> int:
+    return 0
+
+
 @dataclass(frozen=True)
 class Stage(Generic[SettingsT]):
     """One job of the platform.
@@ -156,6 +160,9 @@ class Stage(Generic[SettingsT]):
         The stage's own flags beside the common ones.
     answers : tuple
         Flags that ask something in place of the job.
+    exit_status : callable
+        The command's exit status once there is a result, where the result itself is an answer: a check that found
+        what it looked for. The result is printed and recorded all the same.
     """
 
     name: str
@@ -163,3 +170,4 @@ class Stage(Generic[SettingsT]):
     run: Callable[[SettingsT, Tracker], StageResult]
     flags: tuple[FileFlag | ValueFlag, ...] = ()
     answers: tuple[AnswerFlag[SettingsT], ...] = ()
+    exit_status: Callable[[SettingsT, StageResult], int] = _always_ok

@@ -42,6 +42,7 @@ def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int
 
     Prose and progress go to standard error. On success the last line of standard output is the
     `StageResult` as JSON; on failure standard error ends with one line and nothing half-written stays.
+    The status of a success is what the stage's `exit_status` makes of the result, 0 as a rule.
     """
     _set_up_logging()
     # Read when a stage first loads torch: threads that spin while they wait made an epoch take 11 to 122 s on two
@@ -55,12 +56,14 @@ def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int
             settings = _compose(stage, arguments)
             with contextlib.redirect_stdout(sys.stderr):
                 told = _answer(stage, settings, arguments) or _run(stage, settings)
+            status = 0
             if isinstance(told, StageResult):
+                status = stage.exit_status(settings, told)
                 told = told.model_copy(update={"seconds": round(time.perf_counter() - started, 3)})
             _tell(told)
         except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the edge: every failure becomes one line
             return _report(stage.name, settings, error)
-    return 0
+    return status
 
 
 def read_settings(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> SettingsT:

@@ -72,6 +72,13 @@ def test_only_the_result_reaches_stdout(run: Callable[..., tuple[int, str, str]]
     assert result.seconds > 0
 
 
+def test_result_may_decide_the_exit_status(run: Callable[..., tuple[int, str, str]]) -> None:
+    stage = replace(STAGE, exit_status=lambda settings, result: int(result.metrics["window"]) + settings.window)
+    status, out, _ = run(stage=stage)
+    assert status == 10
+    assert StageResult.model_validate_json(out).status == "made"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_result_reaches_an_output_of_any_encoding(
     project: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
