@@ -1,4 +1,4 @@
-"""Closes of a CSV file: blocks of plain rows are read whole, by several threads, any other row by row."""
+"""Closes of a CSV file: blocks of plain rows are read whole, by several threads, any others row by row."""
 
 import os
 from collections import deque
@@ -8,21 +8,19 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from MLOps.market.csv_blocks import read_blocks
+from MLOps.market.csv_fields import field_bounds
 from MLOps.market.csv_rows import CloseColumn, read_rows
-from MLOps.market.digit_words import LEAD, Positions, plain_decimals
+from MLOps.market.digit_words import LEAD, plain_decimals
 from MLOps.market.scaled_decimals import ScaledDecimals
 
-_COMMA, _LINE_FEED, _RETURN = b",\n\r"
 _LEAD = b"0" * (LEAD - 1) + b"\n"
-_QUOTE = b'"'
 
 
 class _Block(NamedTuple):
     text: bytes
-    closes: ScaledDecimals | None  # None where a row is not plain
+    closes: ScaledDecimals | None  # None where they must be read row by row
+    is_whole: bool  # it ends where a row ends, as a block without quoted line feeds does
 
 
 def read_csv_closes(path: Path) -> Iterator[ScaledDecimals]:
@@ -43,8 +41,7 @@ def read_csv_closes(path: Path) -> Iterator[ScaledDecimals]:
             yield block.closes
             rows += len(block.closes.values)
             continue
-        # From a quote on, a line may end within a field: then blocks are no longer made of whole rows.
-        others = (later.text for later in blocks) if _QUOTE in block.text else ()
+        others = () if block.is_whole else (later.text for later in blocks)
         for closes in read_rows(chain([block.text], others), column, rows):
             yield closes
             rows += len(closes.values)
@@ -52,33 +49,26 @@ def read_csv_closes(path: Path) -> Iterator[ScaledDecimals]:
 
 def _read_ahead(texts: Iterator[bytes], column: CloseColumn) -> Iterator[_Block]:
     """The blocks in their order, with a few more in work than there are processors."""
-    first = next(texts)
+    yield _read(next(texts), column)
     second = next(texts, None)
-    yield _Block(first, _plain_closes(first, column))
     if second is None:
-        return
+        return  # no thread for a short file
     workers = len(os.sched_getaffinity(0))
-    in_work: deque[tuple[bytes, Future[ScaledDecimals | None]]] = deque()
+    in_work: deque[Future[_Block]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for text in chain([second], texts):
-            in_work.append((text, pool.submit(_plain_closes, text, column)))
+            in_work.append(pool.submit(_read, text, column))
             if len(in_work) > workers + 1:
-                yield _done(*in_work.popleft())
+                yield in_work.popleft().result()
         while in_work:
-            yield _done(*in_work.popleft())
+            yield in_work.popleft().result()
 
 
-def _done(text: bytes, closes: "Future[ScaledDecimals | None]") -> _Block:
-    return _Block(text, closes.result())
-
-
-def _plain_closes(text: bytes, column: CloseColumn) -> ScaledDecimals | None:
-    """The closes of rows that are not quoted, not ragged and hold numbers of the plain form; else None."""
-    if _QUOTE in text or not _is_utf8(text):
-        return None
-    text = _LEAD + text
-    bounds = _close_bounds(text, column)
-    return plain_decimals(text, *bounds) if bounds else None
+def _read(text: bytes, column: CloseColumn) -> _Block:
+    led = _LEAD + text
+    bounds = field_bounds(led, column.place, column.count) if _is_utf8(text) else None
+    closes = plain_decimals(led, *bounds) if bounds else None
+    return _Block(text, closes, is_whole=bounds is not None or b'"' not in text)
 
 
 def _is_utf8(text: bytes) -> bool:
@@ -89,21 +79,3 @@ def _is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _close_bounds(text: bytes, column: CloseColumn) -> tuple[Positions, Positions] | None:
-    """Start and end of each close, (N,) each; None if a row is ragged or a carriage return ends no line."""
-    characters = np.frombuffer(text, dtype=np.uint8)
-    line_ends = characters == _LINE_FEED
-    separators = np.flatnonzero(line_ends | (characters == _COMMA))  # the first is the end of the lead
-    rows, spare = divmod(len(separators) - 1, column.count)
-    row_ends = separators[column.count :: column.count]
-    if spare or np.count_nonzero(line_ends) != rows + 1 or not line_ends[row_ends].all():
-        return None
-    starts, ends = separators[column.place : -1 : column.count] + 1, separators[column.place + 1 :: column.count]
-    if _RETURN in text:
-        returns = np.flatnonzero(characters == _RETURN)
-        if not line_ends[returns + 1].all():
-            return None
-        ends = ends - (characters[ends - 1] == _RETURN)
-    return starts, ends

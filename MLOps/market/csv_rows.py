@@ -5,21 +5,18 @@ carriage return may stand. Each row has as many fields as the header: an empty l
 """
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
+from reprlib import repr as shortened
 
 from MLOps.errors import DataError
-from MLOps.market.scaled_decimals import ScaledDecimals, from_decimals
+from MLOps.market.scaled_decimals import ScaledDecimals, from_written
+from MLOps.market.written_numbers import WrittenNumber, written_number
 
 _NAME = "close"
 _BATCH_ROWS = 65_536
-_NUMBER = re.compile(r"[ \t]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)[ \t]*")
-_MOST_DIGITS = 1_100  # every float64, written out, has fewer on either side of the point
-_ALLOWED = "a finite number of at least 0"
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class CloseColumn:
             raise DataError(f"{source} has {found} {_NAME!r} among {', '.join(names)}", f"one column {_NAME!r}")
         return cls(source, len(names), names.index(_NAME))
 
-    def number(self, fields: Sequence[str], row: int) -> Decimal:
+    def number(self, fields: Sequence[str], row: int) -> WrittenNumber:
         """The close of data row `row`, which counts from 1.
 
         Raises
@@ -56,14 +53,16 @@ class CloseColumn:
         """
         if len(fields) != self.count:
             raise DataError(f"{self.source}: data row {row} has {len(fields)} fields", f"{self.count}, as the header")
-        found = _NUMBER.fullmatch(fields[self.place])
-        number = Decimal(found[1]) if found else Decimal(-1)
-        if number < 0:
-            raise DataError(f"{self.source}: close={fields[self.place]!r} in data row {row}", _ALLOWED)
-        if max(number.adjusted(), -int(number.as_tuple().exponent)) > _MOST_DIGITS:
-            place = f"{self.source}: close={fields[self.place][:50]!r} in data row {row}"
-            raise DataError(f"{place} has too many digits", f"at most {_MOST_DIGITS} before and after the point")
+        try:
+            number = written_number(fields[self.place])
+        except OverflowError as error:
+            raise DataError(f"{self._said(fields, row)} has {error}", "fewer digits") from error
+        if number is None or number.digits < 0:
+            raise DataError(self._said(fields, row), "a finite number of at least 0")
         return number
+
+    def _said(self, fields: Sequence[str], row: int) -> str:
+        return f"{self.source}: {_NAME}={shortened(fields[self.place])} in data row {row}"
 
 
 def read_rows(blocks: Iterable[bytes], column: CloseColumn, rows_before: int) -> Iterator[ScaledDecimals]:
@@ -75,17 +74,17 @@ def read_rows(blocks: Iterable[bytes], column: CloseColumn, rows_before: int) ->
         If a row is not encoded in UTF-8, wrongly quoted or ragged, or its close is not a number as above.
     """
     rows = csv.reader((line.decode("utf-8") for block in blocks for line in BytesIO(block)), strict=True)
-    numbers: list[Decimal] = []
+    numbers: list[WrittenNumber] = []
     row = rows_before
     try:
         for row, fields in enumerate(rows, rows_before + 1):
             numbers.append(column.number(fields, row))
             if len(numbers) == _BATCH_ROWS:
-                yield from_decimals(numbers)
+                yield from_written(numbers)
                 numbers = []
     except csv.Error as error:
         raise DataError(f"{column.source}: data row {row + 1}: {error}", "a row of CSV") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{column.source}: data row {row + 1} is not encoded in UTF-8", "CSV in UTF-8") from error
     if numbers:
-        yield from_decimals(numbers)
+        yield from_written(numbers)

@@ -1,14 +1,13 @@
 """Closes of a Parquet file, by batches of rows."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from MLOps.errors import DataError
-from MLOps.market.scaled_decimals import ScaledDecimals, from_decimals, from_floats
+from MLOps.market.scaled_decimals import ScaledDecimals, from_floats, from_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,4 +75,4 @@ def _scaled(column: "pa.Array") -> ScaledDecimals:
         low, high = np.frombuffer(column.buffers()[1], dtype="<i8").reshape(-1, 2)[column.offset :][: len(column)].T
         if not high.any() and (low >= 0).all():
             return ScaledDecimals(low.copy(), column.type.scale)
-    return from_decimals([Decimal(str(number)) for number in column.to_numpy(zero_copy_only=False)])
+    return from_texts(map(str, column.to_numpy(zero_copy_only=False)))

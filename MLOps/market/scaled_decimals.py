@@ -1,13 +1,13 @@
 """Decimal numbers as integers at a common scale: sums and comparisons on them are exact."""
 
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from MLOps.errors import DataError
+from MLOps.market.written_numbers import WrittenNumber, written_number
 
 IntegerArray = npt.NDArray[Any]  # int64, or object: Python integers where int64 is too narrow
 FloatArray = npt.NDArray[np.float64]
@@ -51,20 +51,34 @@ def concatenated(parts: Sequence[ScaledDecimals]) -> ScaledDecimals:
     return ScaledDecimals(np.concatenate([part.rescaled(decimals).values for part in parts]), decimals)
 
 
-def from_decimals(numbers: Sequence[Decimal]) -> ScaledDecimals:
-    """(N,) finite decimals at the scale of the one with most digits after the point."""
-    decimals = max((-int(number.as_tuple().exponent) for number in numbers), default=0)
-    decimals = max(decimals, 0)
-    values = [_scaled(number, decimals) for number in numbers]
-    fits = all(abs(value) < _INT64_BOUND for value in values)
-    return ScaledDecimals(np.array(values, dtype=np.int64 if fits else object), decimals)
+def from_written(numbers: Sequence[WrittenNumber]) -> ScaledDecimals:
+    """(N,) numbers at the scale of the one with most digits after the point."""
+    most = max((number.decimals for number in numbers), default=0)
+    most = max(most, 0)
+    values = [number.digits * 10 ** (most - number.decimals) for number in numbers]
+    fits = min(values, default=0) > -_INT64_BOUND and max(values, default=0) < _INT64_BOUND
+    return ScaledDecimals(np.array(values, dtype=np.int64 if fits else object), most)
 
 
-def _scaled(number: Decimal, decimals: int) -> int:
-    """``number * 10**decimals``, of which no digit lies after the point."""
-    sign, digits, exponent = number.as_tuple()
-    magnitude: int = int("".join(map(str, digits))) * 10 ** (int(exponent) + decimals)
-    return -magnitude if sign else magnitude
+def from_texts(texts: Iterable[str]) -> ScaledDecimals:
+    """(N,) numbers from how they are written.
+
+    Raises
+    ------
+    DataError
+        If a text says no finite number, or one with too many digits.
+    """
+    return from_written([_number(text) for text in texts])
+
+
+def _number(text: str) -> WrittenNumber:
+    try:
+        number = written_number(text)
+    except OverflowError as error:
+        raise DataError(f"{text} has {error}", "fewer digits") from error
+    if number is None:
+        raise DataError(f"{text!r}", "a finite number")
+    return number
 
 
 def from_floats(floats: FloatArray) -> ScaledDecimals:
@@ -85,5 +99,5 @@ def from_floats(floats: FloatArray) -> ScaledDecimals:
         if np.array_equal(scaled / 10.0**decimals, floats):  # both exact, so the quotient is the nearest float
             return ScaledDecimals(scaled.astype(np.int64), decimals)
         decimals += 1
-    written = from_decimals([Decimal(repr(number)) for number in floats.ravel().tolist()])
+    written = from_texts(map(repr, floats.ravel().tolist()))
     return ScaledDecimals(written.values.reshape(floats.shape), written.decimals)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from MLOps.errors import DataError
-from MLOps.market.scaled_decimals import ScaledDecimals, concatenated, exact_for, from_decimals, from_floats
+from MLOps.market.scaled_decimals import ScaledDecimals, concatenated, exact_for, from_floats, from_texts
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 PRICES = st.decimals(0, 10**7, places=4).map(float)
@@ -38,13 +38,18 @@ def test_refuses_what_is_no_number(bad: float) -> None:
 
 
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30)))
-def test_decimals_keep_every_digit(numbers: list[Decimal]) -> None:
-    assert fractions(from_decimals(numbers)) == [Fraction(number) for number in numbers]
+def test_texts_keep_every_digit(numbers: list[Decimal]) -> None:
+    assert fractions(from_texts(map(str, numbers))) == [Fraction(number) for number in numbers]
+
+
+@pytest.mark.parametrize("text", ["nan", "", "1e2000"])
+def test_refuses_a_text_that_is_no_number(text: str) -> None:
+    with pytest.raises(DataError):
+        from_texts(["1", text])
 
 
 def test_parts_meet_at_the_finest_scale() -> None:
-    parts = [from_decimals([Decimal("1.5")]), from_decimals([Decimal("2")]), from_decimals([Decimal("0.125")])]
-    whole = concatenated(parts)
+    whole = concatenated([from_texts(["1.5"]), from_texts(["2"]), from_texts(["0.125"])])
     assert whole.decimals == 3
     assert whole.values.tolist() == [1500, 2000, 125]
 
