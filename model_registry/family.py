@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from MLOps.inference.policy import write_equal_weight
+from MLOps.inference.model_folder import write_equal_weight
 from MLOps.sentiment.lexicons import write_vader
 
 

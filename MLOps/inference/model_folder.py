@@ -133,6 +133,11 @@ def write_model(folder: Path, card: MlpActorCard | EqualWeightCard, weights: Wei
     return model_digest(folder)
 
 
+def write_equal_weight(folder: Path) -> str:
+    """Write the model folder of the equal-weight policy; returns its digest."""
+    return write_model(folder, EqualWeightCard())
+
+
 def read_card(folder: Path) -> MlpActorCard | EqualWeightCard:
     """The card of a model folder.
 

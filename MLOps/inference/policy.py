@@ -15,7 +15,6 @@ from MLOps.inference.model_folder import (
     MlpActorCard,
     read_card,
     read_weights,
-    write_model,
 )
 from MLOps.inference.observation import Normaliser, observe
 from MLOps.market.orders import EVERYTHING, orders_of_action
@@ -81,11 +80,6 @@ def load_policy(folder: Path, expected_digest: str | None = None) -> Policy:
     if isinstance(card, EqualWeightCard):
         return EqualWeightPolicy()
     return MlpActorPolicy(card, read_weights(folder, card))
-
-
-def write_equal_weight(folder: Path) -> str:
-    """Write the model folder of the equal-weight policy; returns its digest."""
-    return write_model(folder, EqualWeightCard())
 
 
 class EqualWeightPolicy:

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from MLOps.errors import DigestError, ModelError
 from MLOps.inference.model_files import model_digest
-from MLOps.inference.model_folder import MlpActorCard, read_card, write_model
+from MLOps.inference.model_folder import MlpActorCard, read_card, write_equal_weight, write_model
 from MLOps.inference.observation import Normaliser, fit_normalisation, observe
-from MLOps.inference.policy import MlpActorPolicy, load_policy, write_equal_weight
+from MLOps.inference.policy import MlpActorPolicy, load_policy
 from MLOps.market.accounting import execute, flat_terms
 from MLOps.market.panel import MarketPanel
 

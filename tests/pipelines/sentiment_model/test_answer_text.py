@@ -87,7 +87,7 @@ def test_champion_out_of_mlflows_store_answers_without_mlflow(tracked_workspace:
     ensure_champion(open_registry(read_settings(stage.STAGE, argv)), "sentiment", SENTIMENT)
     program = (
         "import sys; from pipelines.sentiment_model.score_news import main; status = main(sys.argv[1:]); "
-        "assert not {'mlflow', 'sqlalchemy', 'torch'} & set(sys.modules); sys.exit(status)"
+        "assert not {'mlflow', 'numba', 'sqlalchemy', 'torch'} & set(sys.modules); sys.exit(status)"
     )
     done = subprocess.run([sys.executable, "-c", program, *argv], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
