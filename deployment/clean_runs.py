@@ -133,7 +133,8 @@ def _roots(settings: CleaningSettings) -> list[Path]:
     paths = settings.paths
     models = sorted(path for path in paths.models.glob("[!.]*") if not (path / RESULT_FILE).exists())
     reports = sorted(paths.reports.glob("*"))
-    data = [paths.processed, paths.data / "scores", paths.data / "labelled"]
+    markets = sorted((paths.data / "signal_rates").glob("*"))
+    data = [paths.processed, paths.data / "scores", paths.data / "labelled", *markets]
     return [root for root in (*data, paths.models, *models, *reports) if root.is_dir()]
 
 

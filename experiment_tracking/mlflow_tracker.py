@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _BATCH = 100  # MLflow's limit of params or tags in one call
+_METRICS_BATCH = 1000  # its limit of metrics
 _RECORDED = "result_recorded"
 _VALUE_LENGTH = 500  # MLflow's shortest limit of a value, kept by all of its stores
 
@@ -80,8 +81,9 @@ class MlflowTracker:
         from mlflow.entities import Metric
 
         now = time.time_ns() // 1_000_000
-        batch = [Metric(key, float(value), now, step or 0) for key, value in values.items()]
-        self.client.log_batch(self.run_id, metrics=batch)
+        metrics = [Metric(key, float(value), now, step or 0) for key, value in values.items()]
+        for start in range(0, len(metrics), _METRICS_BATCH):
+            self.client.log_batch(self.run_id, metrics=metrics[start : start + _METRICS_BATCH])
 
     def artifact(self, path: Path, folder: str = "") -> None:
         if path.is_dir():

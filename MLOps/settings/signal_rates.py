@@ -22,6 +22,9 @@ class SignalRatesSettings(StageSettings):
         description="Price of stock bars that is compared with its mean; adjusted_close does not jump at a split."
     )
     windows: tuple[Window, ...] = Field(min_length=1, description="Rows of each rolling mean.")
+    windows_span_gaps: bool = Field(
+        description="Take means over missing crypto bars as if there were none, as run_signal_rate.py does."
+    )
     period: Period = Field(description="Calendar period over which each rate of the table is taken.")
 
     @field_validator("windows")

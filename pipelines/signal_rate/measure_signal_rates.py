@@ -61,7 +61,8 @@ def _make(
 ) -> Made:
     from MLOps.market.signal_rate_table import measure_signal_rates, overall_rates, write_signal_rates
 
-    table = measure_signal_rates(closes, settings.windows, settings.period)
+    measured = closes.assign(follows_gap=False) if settings.windows_span_gaps else closes
+    table = measure_signal_rates(measured, settings.windows, settings.period)
     write_signal_rates(table, folder / _FILE)
     _track_curves(table, settings.period, tracker)
     overall, tickers = overall_rates(table), sorted(closes["ticker"].unique())

@@ -18,6 +18,7 @@ from MLOps.settings.project import project_root
 WINDOWS = ("split.validation_sessions=20", "split.test_sessions=40", "split.minimum_train_sessions=20")
 STAGES = {
     "ingest_data": "pipelines.data_ingestion.data_ingestion_pipeline",
+    "measure_signal_rates": "pipelines.signal_rate.measure_signal_rates",
     "score_news": "pipelines.sentiment_model.score_news",
     "build_features": "pipelines.feature_engineering.build_features",
     "train_rl_agent": "pipelines.rl_agent.train_rl_agent",
@@ -26,6 +27,7 @@ STAGES = {
 }
 SMALL = {
     "ingest_data": ("data.source=folder", "data.as_of=logical_date"),
+    "measure_signal_rates": (),
     "score_news": ("chunk_articles=5",),
     "build_features": ("turbulence_window_sessions=20", "scores_path=data/scores/latest/news_scores.parquet"),
     "train_rl_agent": (
@@ -45,6 +47,8 @@ SMALL = {
     ),
     "promote_to_paper": ("evidence.terms.bootstrap.resamples=100", "evidence.split.test_sessions=40"),
 }
+
+DATA = ("data/raw", "data/signal_rates/stock", "data/scores", "data/processed")  # where stages publish
 
 # metrics of score_news that tell of one run: its speed, and what a killed one had left in the cache
 OF_THE_RUN = {"scoring_seconds", "sentences_per_second", "sentences_scored", "articles_scored", "articles_from_cache"}
@@ -136,7 +140,7 @@ class Chain:
 
     def broken_outputs(self) -> list[str]:
         """Outputs that a later stage could find although they are not whole."""
-        roots = [self.workspace / name for name in ("data/raw", "data/scores", "data/processed", "models")]
+        roots = [self.workspace / name for name in (*DATA, "models")]
         roots += (self.workspace / "reports" / name for name in ("backtests", "promotions"))
         visible = [path for root in roots if root.is_dir() for path in root.iterdir() if not path.name.startswith(".")]
         folders = [path.resolve() for path in visible if path.name == "latest" or path.is_dir()]

@@ -9,7 +9,10 @@ Chain = Any  # of this folder's conftest.py
 
 EVERY_STAGE = ("before_write", "before_rename", "after_rename", "before_tracking")
 MORE = {"train_rl_agent": ("after_registration",), "promote_to_paper": ("after_verdict",)}
-STAGES = ("ingest_data", "score_news", "build_features", "train_rl_agent", "run_backtest", "promote_to_paper")
+STAGES = (
+    *("ingest_data", "measure_signal_rates", "score_news", "build_features"),
+    *("train_rl_agent", "run_backtest", "promote_to_paper"),
+)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ import pytest
 
 Chain = Any  # of this folder's conftest.py
 
-STAGES = ("ingest_data", "score_news", "build_features", "train_rl_agent", "run_backtest", "promote_to_paper")
+STAGES = (
+    *("ingest_data", "measure_signal_rates", "score_news", "build_features"),
+    *("train_rl_agent", "run_backtest", "promote_to_paper"),
+)
 MOMENTS = 20
 
 

@@ -56,9 +56,10 @@ def test_dag_files_import_no_heavy_module(parsed: dict[str, object], capsys: pyt
 
 def test_each_file_holds_the_dag_of_its_plan(parsed: dict[str, object]) -> None:
     assert parsed["dags"] == {
+        "crypto_data": ["ingest_crypto_bars", "measure_signal_rates"],
         "daily_data": ["ingest_data"],
         "full_strategy": [
-            *("build_features", "ingest_data", "promote_to_paper"),
+            *("build_features", "ingest_data", "measure_signal_rates", "promote_to_paper"),
             *("run_backtest", "score_news", "train_rl_agent"),
         ],
         "labelled_sentences": ["prepare_sentiment_dataset"],

@@ -12,14 +12,17 @@ from deployment.local_services import run_demo
 from pipelines.orchestration.chain_record import newest_chain
 from pipelines.orchestration.summary import summarize
 
-STAGES = ["ingest_data", "score_news", "build_features", "train_rl_agent", "run_backtest", "promote_to_paper"]
+STAGES = [
+    *("ingest_data", "measure_signal_rates", "score_news", "build_features"),
+    *("train_rl_agent", "run_backtest", "promote_to_paper"),
+]
 
 
 @pytest.fixture
 def run_strategy(workspace: Path, small_strategy: dict[str, Any]) -> Callable[..., int]:
     """Runs ``airflow dags test full_strategy`` as the demo does; returns the exit status.
 
-    Records and registry are plain files, for importing MLflow takes seconds in each of the six
+    Records and registry are plain files, for importing MLflow takes seconds in each of the
     stages; the real scheduler's test runs the same strategy with MLflow.
     """
 
@@ -40,7 +43,7 @@ def test_the_whole_strategy_runs(
     assert list(found.stage_seconds) == STAGES
     assert Path(found.outcome["report"]).is_file()
     assert f"verdict: {found.outcome['verdict']}" in captured.out
-    assert captured.err.index("[1/6] ingest_data") < captured.err.index("[6/6] promote_to_paper")
+    assert captured.err.index("[1/7] ingest_data") < captured.err.index("[7/7] promote_to_paper")
     with sqlite3.connect(workspace / ".airflow" / "airflow.db") as database:
         carried = [json.loads(value) for (value,) in database.execute("select value from xcom")]
     assert {result["stage"]: result["key"] for result in carried} == {

@@ -15,7 +15,7 @@ import pytest
 from deployment.local_services import start_services, stop_services
 from deployment.local_services.airflow_environment import airflow_password, airflow_url
 from deployment.local_services.processes import living_processes, recorded_services
-from deployment.local_services.start_services import read_settings, services_folder
+from deployment.local_services.start_services import read_settings, service_group
 
 pytestmark = pytest.mark.slow
 _PATIENCE_SECONDS = 1200
@@ -92,8 +92,8 @@ def test_the_whole_strategy_runs_from_a_form_and_nothing_stays(
     settings = read_settings(running)
     assert _Api(running).run("full_strategy", small_strategy)["state"] == "success"
     (chain,) = (settings.paths.reports / "chains").glob("*manual__*")  # the weekly clock may tick meanwhile
-    assert len(list(chain.glob("0*.json"))) == 5
-    records = recorded_services(services_folder(settings))
+    assert len(list(chain.glob("0*.json"))) == 7
+    records = recorded_services(service_group(settings).folder)
     assert len(records) == 5
     assert stop_services.main(running) == 0
     assert [living_processes(record) for record in records] == [[]] * len(records)

@@ -181,6 +181,15 @@ def test_champions_of_other_names_and_families_stay(history: History, root: str)
         history.registry.fetch(version)
 
 
+def test_signal_rates_of_each_market_go_by_their_own_count(filesystem_history: History) -> None:
+    history, roots = filesystem_history, ("data/signal_rates/crypto", "data/signal_rates/stock")
+    for root in roots:
+        for day in (1, 2, 3):
+            history.make(root, day, days_old=100 - day)
+    clean_runs(history.settings_with("keep_days=10", "keep_count=2"), NOW)
+    assert [history.outputs(root) for root in roots] == [["day2", "day3"]] * 2
+
+
 def test_scores_and_sentences_go_unless_a_model_or_latest_came_from_them(filesystem_history: History) -> None:
     """A champion's own scores are made anew each day; those stay that features of a champion were built from."""
     history = filesystem_history

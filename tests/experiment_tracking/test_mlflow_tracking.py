@@ -12,6 +12,7 @@ import pytest
 from pydantic import Field
 
 from experiment_tracking import mlflow_utils, provenance
+from experiment_tracking.mlflow_tracker import MlflowTracker
 from experiment_tracking.runner import read_settings, run_stage
 from MLOps import failpoints
 from MLOps.artifacts import Made, Output, make_once
@@ -76,6 +77,15 @@ def test_run_carries_provenance_settings_curve_and_result(runs: Callable[[], lis
     kept = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
     assert kept == {"settings.yaml", "packages.yaml", "result.json", "outputs/made.txt"}
     assert tags["artifact.large.sha256"]
+
+
+def test_more_figures_than_one_call_takes_are_all_kept(runs: Callable[[], list[Any]]) -> None:
+    figures = {f"rate/{number}": float(number) for number in range(1_001)}
+    with MlflowTracker("probe", read_settings(STAGE, [])) as tracker:
+        tracker.begin("k1", {})
+        tracker.metrics(figures, step=3)
+    (run,) = runs()
+    assert run.data.metrics == figures
 
 
 def test_retry_continues_the_failed_run(runs: Callable[[], list[Any]]) -> None:

@@ -26,7 +26,7 @@ def test_the_whole_strategy_goes_from_data_to_a_verdict() -> None:
     plan = load_plan("full_strategy")
     stages = [step.stage for step in plan.steps]
     first, last = (
-        ["ingest_data", "score_news", "build_features"],
+        ["ingest_data", "measure_signal_rates", "score_news", "build_features"],
         ["train_rl_agent", "run_backtest", "promote_to_paper"],
     )
     assert stages == first + last
@@ -87,7 +87,7 @@ def test_a_stage_whose_script_is_gone_is_told(plan_values: dict[str, Any], write
 
 
 def test_an_unknown_plan_is_told_with_those_there_are() -> None:
-    with pytest.raises(SettingsError, match="no plan 'weekly'; allowed: daily_data, full_strategy"):
+    with pytest.raises(SettingsError, match="no plan 'weekly'; allowed: crypto_data, daily_data, full_strategy"):
         load_plan("weekly")
 
 
@@ -112,6 +112,17 @@ def test_a_model_that_a_person_names_is_the_agents() -> None:
     assert [stage for stage in plan.owners("registry.model_name") if stage in ("score_news", *agents)] == agents
     assert plan.owners("model_version") == agents[1:]
     assert "score_news" in plan.owners("registry.kind")
+
+
+def test_signal_rates_are_measured_on_the_bars_of_the_same_run() -> None:
+    for name, ingestion, market in (
+        ("full_strategy", "ingest_data", "stock"),
+        ("crypto_data", "ingest_crypto_bars", "crypto"),
+    ):
+        first, second = load_plan(name).steps[:2]
+        assert (first.stage, second.stage) == (ingestion, "measure_signal_rates")
+        assert second.overrides["bars_path"] == f"${{{ingestion}.artifacts.bars.path}}"
+        assert second.overrides["market"] == market
 
 
 def test_new_sentences_and_the_plan_that_they_start_read_one_source() -> None:
