@@ -47,6 +47,20 @@ class DataError(PlatformError):
     exit_code = 3
 
 
+class FailedExpectationsError(DataError):
+    """Data fails its validation.
+
+    Parameters
+    ----------
+    failed : int
+        Number of expectations that are not met.
+    """
+
+    def __init__(self, given: str, allowed: str = "", mend: str = "", *, failed: int) -> None:
+        super().__init__(given, allowed, mend)
+        self.failed = failed
+
+
 class DigestError(DataError):
     """The bytes of a file are not those that were promised."""
 
@@ -73,6 +87,10 @@ class ModelError(PlatformError):
     """A model cannot be used: wrong kind, wrong observation schema, broken folder."""
 
     exit_code = 6
+
+
+class DivergenceError(ModelError):
+    """A training came to NaN or infinity."""
 
 
 class RegistryError(PlatformError):

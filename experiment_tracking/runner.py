@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
+from experiment_tracking.last_figures import LastFigures
+from experiment_tracking.stage_report import report_failure, report_success
 from MLOps import failpoints
 from MLOps.errors import PlatformError, SettingsError, StorageError
 from MLOps.settings.compose import SettingsFile, compose_settings
@@ -55,11 +57,8 @@ def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int
             arguments = _parser(stage).parse_intermixed_args(argv)
             settings = _compose(stage, arguments)
             with contextlib.redirect_stdout(sys.stderr):
-                told = _answer(stage, settings, arguments) or _run(stage, settings)
-            status = 0
-            if isinstance(told, StageResult):
-                status = stage.exit_status(settings, told)
-                told = told.model_copy(update={"seconds": round(time.perf_counter() - started, 3)})
+                told = _answer(stage, settings, arguments) or _run(stage, settings, started)
+            status = stage.exit_status(settings, told) if isinstance(told, StageResult) else 0
             _tell(told)
         except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the edge: every failure becomes one line
             return _report(stage.name, settings, error)
@@ -145,14 +144,28 @@ def _tell(told: BaseModel) -> None:
     print(json.dumps(json.loads(told.model_dump_json())), flush=True)  # noqa: T201
 
 
-def _run(stage: Stage[SettingsT], settings: SettingsT) -> StageResult:
+def _run(stage: Stage[SettingsT], settings: SettingsT, started: float) -> StageResult:
+    """Run the stage and report how it fared; `started` is the process's start by `time.perf_counter`."""
+    curves: dict[str, float] = {}
+    try:
+        result = _tracked(stage, settings, curves)
+    except (KeyboardInterrupt, Exception) as error:
+        report_failure(settings, stage.name, time.perf_counter() - started, error, curves)
+        raise
+    result = result.model_copy(update={"seconds": round(time.perf_counter() - started, 3)})
+    report_success(settings, result, curves)
+    return result
+
+
+def _tracked(stage: Stage[SettingsT], settings: SettingsT, curves: dict[str, float]) -> StageResult:
+    """Run the stage and record it; `curves` gets the last point of each curve, whether the stage ends well or not."""
     if not settings.tracking.enabled:
-        return stage.run(settings, MemoryTracker())
+        return stage.run(settings, LastFigures(MemoryTracker(), curves))
 
     from experiment_tracking.mlflow_tracker import MlflowTracker
 
     with MlflowTracker(stage.name, settings) as tracker:
-        result = stage.run(settings, tracker)
+        result = stage.run(settings, LastFigures(tracker, curves))
         failpoints.reach("before_tracking")
         tracker.finish(result)
     return result

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from MLOps.errors import ModelError
+from MLOps.errors import DivergenceError
 from MLOps.evaluation.macro_f1 import confusion_counts, macro_f1
 from MLOps.sentiment.batches import IntArray, LabelledTokens, shuffled_batches
 from MLOps.sentiment.calibration import cross_entropy
@@ -160,7 +160,7 @@ class Finetuning:
 
         Raises
         ------
-        ModelError
+        DivergenceError
             If training diverges: the loss becomes NaN or infinite.
         """
         state = self._state
@@ -213,7 +213,7 @@ class Finetuning:
         loss = functional.cross_entropy(forward.logits(rows), labels, weight=self._weights)
         value = loss.item()
         if not math.isfinite(value):
-            raise ModelError(
+            raise DivergenceError(
                 f"training diverged at step {self._state.step + 1}: the loss is {value}",
                 "a finite loss",
                 "a lower learning_rate in hyperparameters/sentiment/lora.yaml",

@@ -1,4 +1,4 @@
-"""What every stage's settings share: paths, tracking, registry, ports, run date, and the fingerprint."""
+"""What every stage's settings share: paths, tracking, registry, ports, metrics, run date, and the fingerprint."""
 
 import hashlib
 import json
@@ -100,6 +100,22 @@ class PortSettings(Settings):
     grafana: int = Field(ge=1024, le=65535, description="Grafana.")
 
 
+class MetricsSettings(Settings):
+    """Where stages report how they fared, for Prometheus."""
+
+    sink: Literal["text_file", "pushgateway", "none"] = Field(
+        description="text_file: reports/metrics/<stage>.prom; pushgateway: there too; none: nowhere."
+    )
+    pushgateway_url: str | None = Field(
+        pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$",
+        description="Address of the Pushgateway, without a password; empty means ports.pushgateway on 127.0.0.1.",
+    )
+    timeout_seconds: float = Field(gt=0, le=2, description="How long a sink may keep a stage waiting, in seconds.")
+    history_runs: int = Field(
+        ge=1, le=1000, description="Runs that made something whose median wall time is a stage's usual one."
+    )
+
+
 class StageSettings(Settings):
     """The base of every stage's settings; its values come from config/common/global_vars.yaml."""
 
@@ -107,6 +123,7 @@ class StageSettings(Settings):
     tracking: TrackingSettings = machine_field("MLflow tracking.")
     registry: RegistrySettings = machine_field("Model registry.")
     ports: PortSettings = machine_field("Server ports.")
+    metrics: MetricsSettings = machine_field("Metrics of the stages.")
     run_date: date | None = machine_field("Logical date of the run, YYYY-MM-DD; empty means today.")
     show_progress: bool = machine_field("Draw a progress bar when standard error is a terminal.")
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 
 from MLOps.agents.agent import Agent
-from MLOps.errors import ModelError
+from MLOps.errors import DivergenceError, ModelError
 from MLOps.stage import Tracker
 from MLOps.training import random_state
 from MLOps.training.checkpoint import CheckpointStore
@@ -87,7 +87,7 @@ def train(
 
     Raises
     ------
-    ModelError
+    DivergenceError
         If training diverges: a weight becomes NaN or infinite.
     """
     watch = _Watch(agent, tracker, progress, store, checkpoint_every_timesteps)
@@ -109,8 +109,8 @@ def train(
     return played
 
 
-def _diverged(timesteps: int) -> ModelError:
-    return ModelError(
+def _diverged(timesteps: int) -> DivergenceError:
+    return DivergenceError(
         f"training diverged by timestep {timesteps}: a weight is NaN or infinite",
         "finite weights",
         "a lower learning_rate under hyperparameters/, or a smaller environment.reward_scaling",

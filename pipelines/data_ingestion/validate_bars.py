@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from MLOps.errors import DataError, SourceUnavailableError
+from MLOps.errors import FailedExpectationsError, SourceUnavailableError
 from MLOps.market.bar_checks import check_columns
 from MLOps.market.bars import PRICES
 from MLOps.settings.ingestion import ValidationSettings
@@ -100,7 +100,7 @@ def validate_bars(
 
     Raises
     ------
-    DataError
+    FailedExpectationsError
         If an expectation is not met; one line with the reasons and the first rows of each.
     SourceUnavailableError
         If a `publisher` is given and nothing but the last sessions is missing: a later try may find them.
@@ -116,9 +116,10 @@ def validate_bars(
             mend="try again later; a ticker that left the exchange must leave data.tickers",
         )
     if failed:
-        raise DataError(
+        raise FailedExpectationsError(
             f"bars fail {len(failed)} of {len(findings)} checks: {told_findings(table, failed)}",
             mend=f"the source; all rows are named in {report_folder / 'report.html'}",
+            failed=len(failed),
         )
     return report
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from MLOps.errors import DataError
+from MLOps.errors import FailedExpectationsError
 from MLOps.market.crypto_bar_checks import Span, crypto_check_columns
 from MLOps.market.crypto_bars import PRICES
 from MLOps.settings.crypto_source import CryptoSymbol
@@ -63,7 +63,7 @@ def validate_crypto_bars(
 
     Raises
     ------
-    DataError
+    FailedExpectationsError
         If an expectation is not met; one line with the reasons and the first rows of each.
     """
     table = crypto_check_columns(bars, pd.Timedelta(source.bar_length), _spans(source))
@@ -80,9 +80,10 @@ def validate_crypto_bars(
     summary = "{ticker}, {frequency}: {rows} bars, {first_bar} to {last_bar} UTC".format(**facts)
     write_report(report, f"Crypto bars up to {as_of}", summary, report_folder)
     if failed := [finding for finding in findings if not finding.is_met]:
-        raise DataError(
+        raise FailedExpectationsError(
             f"bars fail {len(failed)} of {len(findings)} checks: {told_findings(table, failed)}",
             mend=f"the source; all rows are named in {report_folder / 'report.html'}",
+            failed=len(failed),
         )
     return report
 

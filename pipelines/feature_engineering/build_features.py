@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, read_result, sha256_of
-from MLOps.errors import DataError
+from MLOps.errors import DataError, FailedExpectationsError
 from MLOps.market.data_warnings import BETWEEN_WARNINGS
 from MLOps.settings.features import FeatureSettings
 from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
@@ -124,7 +124,11 @@ def _validate(table: "FeatureTable") -> None:
         rows = table.frame.loc[list(broken[0].rows[:3]), ["date", "tic"]]
         named = ", ".join(f"{row.tic} on {row.date:%Y-%m-%d}" for row in rows.itertuples())
         reasons = "; ".join(f"{finding.reason}: {len(finding.rows)} rows break it" for finding in broken)
-        raise DataError(f"features fail their validation ({reasons}; first: {named})", mend="the bars they come from")
+        raise FailedExpectationsError(
+            f"features fail their validation ({reasons}; first: {named})",
+            mend="the bars they come from",
+            failed=len(broken),
+        )
     _LOG.info("features: %d expectations met", len(suite))
 
 
@@ -175,6 +179,7 @@ def _made(table: "FeatureTable", files: tuple[str, ...], origin: dict[str, Scala
     return Made(
         files=dict(zip(("features", "features_csv"), files, strict=False)),
         metrics={
+            "rows": len(frame),
             "sessions": sessions,
             "tickers": len(tickers),
             "warm_up_sessions_dropped": table.warm_up_sessions,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output
-from MLOps.errors import DataError, SettingsError
+from MLOps.errors import DataError, FailedExpectationsError, SettingsError
 from MLOps.settings.project import from_project
 from MLOps.settings.sentiment_dataset import (
     LabelledArchive,
@@ -150,7 +150,11 @@ def _validate(sentences: "pd.DataFrame", scale: ScoreScale, settings: SentimentD
     if broken:
         told = "; ".join(f"{one.reason}: {len(one.rows) or one.problem}" for one in broken)
         first = [text[:60] for text in sentences.loc[list(broken[0].rows[:3]), "text"]]
-        raise DataError(f"sentences fail their validation ({told}; first: {first})", mend="the rows they come from")
+        raise FailedExpectationsError(
+            f"sentences fail their validation ({told}; first: {first})",
+            mend="the rows they come from",
+            failed=len(broken),
+        )
     _LOG.info("sentences: %d expectations met", len(suite))
 
 

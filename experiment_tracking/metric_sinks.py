@@ -1,0 +1,272 @@
+"""Where metrics go: a Prometheus text file, a Pushgateway, or a server's own ``/metrics`` page.
+
+`report_metrics` is what everybody calls. The text file is always written, for it remembers what earlier reports of
+the job said; a Pushgateway gets all that it holds. A service that is down costs `metrics.timeout_seconds` and one
+warning line, and never fails what was to be reported.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Protocol
+
+from filelock import FileLock
+
+from MLOps.artifacts import write_text
+from MLOps.errors import without_credentials
+from MLOps.metric_catalogue import CATALOGUE, Metric
+from MLOps.settings.stage_settings import StageSettings
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric as MetricFamily
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value of a metric of the catalogue.
+
+    Attributes
+    ----------
+    metric : Metric
+        What was measured.
+    value : float
+        In the unit that the metric's name tells.
+    label_values : tuple of str
+        One for each label of the metric, in its order.
+
+    Raises
+    ------
+    ValueError
+        If there is not one value for each label.
+    """
+
+    metric: Metric
+    value: float
+    label_values: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.label_values) != len(self.metric.labels):
+            raise ValueError(f"{self.metric.name} has the labels {self.metric.labels}, not {self.label_values}")
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Label values by name."""
+        return dict(zip(self.metric.labels, self.label_values, strict=True))
+
+    @property
+    def subject(self) -> tuple[str, tuple[str, ...]]:
+        """What the sample speaks of: its metric, and the value of the metric's first label."""
+        return self.metric.name, self.label_values[:1]
+
+
+class MetricSink(Protocol):
+    """A place that holds the samples of each job."""
+
+    def replace(self, job: str, samples: Sequence[Sample]) -> None:
+        """Hold `samples`, and nothing else, for `job`."""
+
+
+class TextFileSink:
+    """One file a job in the text format of Prometheus: ``<folder>/<job>.prom``.
+
+    node_exporter's textfile collector reads such a folder, and so does a person.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def replace(self, job: str, samples: Sequence[Sample]) -> None:
+        write_text(self._folder / f"{job}.prom", text_of(samples))
+
+    def read(self, job: str) -> list[Sample]:
+        """What the file holds; nothing if there is none."""
+        path = self._folder / f"{job}.prom"
+        return samples_in(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+    def add(self, job: str, samples: Sequence[Sample], lock_seconds: float) -> list[Sample]:
+        """Let `samples` take the place of those that spoke of the same; gives all that the file holds then.
+
+        Raises
+        ------
+        TimeoutError
+            If other processes kept the file locked for `lock_seconds`.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._folder / f".{job}.lock", timeout=lock_seconds):
+            held = merged(self.read(job), samples)
+            self.replace(job, held)
+        return held
+
+
+class PushgatewaySink:
+    """A Pushgateway, which Prometheus scrapes; each job is a group of its own.
+
+    The gateway never forgets a group: alert on the age of its timestamps.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float) -> None:
+        self._url, self._timeout_seconds = url, timeout_seconds
+
+    def replace(self, job: str, samples: Sequence[Sample]) -> None:
+        from prometheus_client import push_to_gateway
+
+        registry = _registry_of(lambda: samples)
+        # The socket's own limit counts anew for each packet and not for a name that does not resolve.
+        done_within(
+            self._timeout_seconds, lambda: push_to_gateway(self._url, job, registry, timeout=self._timeout_seconds)
+        )
+
+
+class MetricsEndpoint:
+    """The ``/metrics`` page of a server, in a thread of its own while the context is open.
+
+    Attributes
+    ----------
+    registry : CollectorRegistry
+        For counters and histograms of the server beside the samples.
+    """
+
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self._place, self._samples = (port, address), dict[str, tuple[Sample, ...]]()
+        self.registry = _registry_of(self._all)
+
+    def __enter__(self) -> "MetricsEndpoint":
+        from prometheus_client import start_http_server
+
+        self._server, self._thread = start_http_server(*self._place, registry=self.registry)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def port(self) -> int:
+        """Port that the page is served on; where 0 was asked for, the one that was free."""
+        return int(self._server.server_port)
+
+    def replace(self, job: str, samples: Sequence[Sample]) -> None:
+        self._samples[job] = tuple(samples)
+
+    def _all(self) -> Iterator[Sample]:
+        return (sample for samples in tuple(self._samples.values()) for sample in samples)
+
+
+def report_metrics(settings: StageSettings, job: str, samples: Sequence[Sample]) -> None:
+    """Report samples by the sink that the settings name; whatever goes wrong is one warning and no error.
+
+    A report replaces what earlier ones of the job said of the same subjects, and leaves the rest: a failed run
+    does not wipe out when the job last succeeded, and a check of one market leaves what is known of another.
+
+    Parameters
+    ----------
+    settings : StageSettings
+        `metrics`, `paths` and `ports`.
+    job : str
+        Who reports: the stage, as a rule. Jobs are few, and named in the code.
+    samples : sequence of Sample
+        No two of the same metric and labels.
+    """
+    metrics = settings.metrics
+    if metrics.sink == "none":
+        return
+    with only_warned(job):
+        held = TextFileSink(metrics_folder(settings)).add(job, samples, metrics.timeout_seconds)
+        if metrics.sink == "pushgateway":
+            url = metrics.pushgateway_url or f"http://127.0.0.1:{settings.ports.pushgateway}"
+            PushgatewaySink(url, metrics.timeout_seconds).replace(job, held)
+
+
+@contextmanager
+def only_warned(job: str) -> Iterator[None]:
+    """Make one warning line of any error: to report on work must never undo the work."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - see above
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        _LOG.warning("the metrics of %s are not all reported: %s", job, without_credentials(told))
+
+
+def metrics_folder(settings: StageSettings) -> Path:
+    """Folder of the text files."""
+    return settings.paths.reports / "metrics"
+
+
+def merged(earlier: Iterable[Sample], reported: Sequence[Sample]) -> list[Sample]:
+    """What is known after a report: its samples, and the earlier ones of subjects that it does not speak of."""
+    subjects = {sample.subject for sample in reported}
+    known = [*(sample for sample in earlier if sample.subject not in subjects), *reported]
+    return sorted(known, key=lambda sample: (sample.metric.name, sample.label_values))
+
+
+def text_of(samples: Sequence[Sample]) -> str:
+    """The samples in the text format of Prometheus."""
+    from prometheus_client import generate_latest
+
+    return generate_latest(_registry_of(lambda: samples)).decode()
+
+
+def samples_in(text: str) -> list[Sample]:
+    """The samples of a text; those that the catalogue no longer knows are left out."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    return [
+        Sample(metric, found.value, tuple(found.labels[label] for label in metric.labels))
+        for family in text_string_to_metric_families(text)
+        for found in family.samples
+        if (metric := CATALOGUE.get(found.name)) and set(found.labels) == set(metric.labels)
+    ]
+
+
+def done_within(seconds: float, work: Callable[[], None]) -> None:
+    """Do `work` in a thread, and raise what it raises; TimeoutError if it has not ended after `seconds`."""
+    ended: SimpleQueue[Exception | None] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            work()
+            ended.put(None)
+        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
+            ended.put(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        error = ended.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
+    if error is not None:
+        raise error
+
+
+@dataclass(frozen=True)
+class _Families:
+    """Samples as prometheus_client collects them: one family a metric."""
+
+    read: Callable[[], Iterable[Sample]]
+
+    def collect(self) -> Iterator["MetricFamily"]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        families: dict[Metric, GaugeMetricFamily] = {}
+        for sample in self.read():
+            metric = sample.metric
+            if metric not in families:
+                families[metric] = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+            families[metric].add_metric(sample.label_values, sample.value)
+        yield from families.values()
+
+
+def _registry_of(read: Callable[[], Iterable[Sample]]) -> "CollectorRegistry":
+    from prometheus_client import CollectorRegistry
+
+    registry = CollectorRegistry()
+    registry.register(_Families(read))
+    return registry

@@ -1,0 +1,74 @@
+"""What a stage's run tells Prometheus when it ends, well or not."""
+
+import time
+from collections.abc import Mapping
+
+from experiment_tracking.duration_history import usual_seconds
+from experiment_tracking.metric_sinks import Sample, metrics_folder, only_warned, report_metrics
+from experiment_tracking.reported_figures import samples_of
+from MLOps import metric_catalogue as catalogue
+from MLOps.errors import DivergenceError, FailedExpectationsError
+from MLOps.settings.stage_settings import StageSettings
+from MLOps.stage import Scalar, StageResult
+
+_VALIDATING = {"ingest_data", "ingest_crypto_bars", "build_features", "prepare_sentiment_dataset"}
+_TRAINING = {"train_rl_agent", "train_sentiment_model"}
+
+
+def report_success(settings: StageSettings, result: StageResult, curves: Mapping[str, float]) -> None:
+    """Report a run that gave a result.
+
+    Parameters
+    ----------
+    settings : StageSettings
+        Of the run.
+    result : StageResult
+        With its wall time.
+    curves : mapping of str to float
+        Last point of each curve that the stage tracked, by name.
+    """
+    with only_warned(result.stage):
+        stage, model = result.stage, settings.registry.model_name
+        samples = _of_run(stage, result.seconds, succeeded=True)
+        if (usual := usual_seconds(metrics_folder(settings), result, settings.metrics.history_runs)) is not None:
+            samples.append(Sample(catalogue.STAGE_USUAL_DURATION, usual, (stage,)))
+        if stage in _VALIDATING:
+            samples.append(Sample(catalogue.VALIDATION_FAILED, 0, (stage,)))
+        if stage in _TRAINING:
+            samples.append(Sample(catalogue.TRAINING_DIVERGED, 0, (model,)))
+        figures = {**curves, **_numbers(result.details), **result.metrics}
+        report_metrics(settings, stage, samples + samples_of(stage, figures, _facts(stage, settings, result.details)))
+
+
+def report_failure(
+    settings: StageSettings, stage: str, seconds: float, error: BaseException, curves: Mapping[str, float]
+) -> None:
+    """Report a run that ended in `error`; what it tracked until then is told too."""
+    with only_warned(stage):
+        samples = _of_run(stage, seconds, succeeded=False)
+        if isinstance(error, FailedExpectationsError):
+            samples.append(Sample(catalogue.VALIDATION_FAILED, error.failed, (stage,)))
+        if isinstance(error, DivergenceError):
+            samples.append(Sample(catalogue.TRAINING_DIVERGED, 1, (settings.registry.model_name,)))
+        report_metrics(settings, stage, samples + samples_of(stage, curves, _facts(stage, settings, {})))
+
+
+def _of_run(stage: str, seconds: float, *, succeeded: bool) -> list[Sample]:
+    """What every run tells, seconds since 1970 among it."""
+    now = time.time()
+    samples = [
+        Sample(catalogue.STAGE_DURATION, seconds, (stage,)),
+        Sample(catalogue.STAGE_SUCCESS, float(succeeded), (stage,)),
+        Sample(catalogue.STAGE_LAST_RUN, now, (stage,)),
+    ]
+    return [*samples, Sample(catalogue.STAGE_LAST_SUCCESS, now, (stage,))] if succeeded else samples
+
+
+def _facts(stage: str, settings: StageSettings, details: Mapping[str, Scalar]) -> dict[str, str]:
+    """Values of labels."""
+    facts = {"stage": stage, "model": settings.registry.model_name}
+    return facts | {name: str(value) for name, value in details.items() if isinstance(value, str)}
+
+
+def _numbers(details: Mapping[str, Scalar]) -> dict[str, float]:
+    return {name: float(value) for name, value in details.items() if isinstance(value, bool | int | float)}
