@@ -1,5 +1,6 @@
 """The contract of the signal-rate job, word by word: its metrics, its log, its errors and its exit status."""
 
+import csv
 import errno
 import json
 import os
@@ -9,14 +10,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from MLOps.errors import SourceUnavailableError
+from MLOps.settings.compose import compose_settings
 from MLOps.settings.project import project_root
+from MLOps.settings.sample_data import SampleDataSettings
+from pipelines.data_ingestion.write_sample_data import write_sample_data
 from pipelines.signal_rate.run_signal_rate import main
 
 SCRIPT = project_root() / "pipelines" / "signal_rate" / "run_signal_rate.py"
@@ -156,6 +163,13 @@ class TestSuccess:
         heavy = {"pandas", "pydantic", "hydra", "mlflow", "numba", "pyarrow", "polars", "torch", "scipy"}
         assert heavy.isdisjoint(done.stderr.split())
 
+    def test_output_that_is_a_link_stays_one(self, job: Job) -> None:
+        target = job.output.with_name("elsewhere.json")
+        job.output.symlink_to(target)
+        assert main(job.arguments) == 0
+        assert job.output.is_symlink()
+        assert json.loads(target.read_text())["status"] == "success"
+
     def test_rate_of_many_rows_is_exact(self, job: Job) -> None:
         """The definition in integers, beside which no float may decide; several blocks of the reader."""
         cents = np.random.default_rng(1).integers(90, 110, 100_000)
@@ -164,6 +178,31 @@ class TestSuccess:
         above = 3 * cents[2:] > cents[2:] + cents[1:-1] + cents[:-2]
         report = json.loads(job.output.read_text())
         assert (report["rows_processed"], report["value"]) == (100_000, round(int(above.sum()) / 100_000, 4))
+
+
+class TestRealBitcoin:
+    """The file of ``make sample-data``: 10,000 hours, in one of which pandas decides a tie by accident."""
+
+    @pytest.fixture
+    def bitcoin(self, job: Job) -> Job:
+        settings = compose_settings(SampleDataSettings, "write_sample_data", [f"paths.workspace={job.output.parent}"])
+        try:
+            job.input, job.config = write_sample_data(settings)
+        except SourceUnavailableError as error:
+            pytest.skip(f"no package index: {error}")
+        return job
+
+    def test_rate_is_that_of_rational_arithmetic(self, bitcoin: Job) -> None:
+        assert main(bitcoin.arguments) == 0
+        assert "Config loaded: seed=42, window=5, version=v1" in bitcoin.log[1]
+        with bitcoin.input.open() as rows:
+            closes = [Fraction(row["close"]) for row in csv.DictReader(rows)]
+        means = [sum(closes[row - 4 : row + 1]) / 5 for row in range(4, 10_000)]
+        above = sum(close > mean for close, mean in zip(closes[4:], means, strict=True))
+        report = json.loads(bitcoin.output.read_text())
+        assert (report["rows_processed"], report["value"]) == (10_000, above / 10_000)
+        floats = pd.Series([float(close) for close in closes])
+        assert int((floats > floats.rolling(5).mean()).sum()) == above + 1
 
 
 class TestInput:
