@@ -54,6 +54,14 @@ up: setup ## start Airflow and the MLflow server on 127.0.0.1; prints where to l
 down: ## end every process that `make up` started
 	@[[ ! -x .venv/bin/python ]] || python -m deployment.local_services.stop_services
 
+.PHONY: services-up
+services-up: setup ## start Prometheus, Pushgateway, Alertmanager and an alert page on 127.0.0.1; fetches them if need be
+	python -m deployment.local_services.start_monitoring
+
+.PHONY: services-down
+services-down: ## end every process that `make services-up` started
+	@[[ ! -x .venv/bin/python ]] || python -m deployment.local_services.stop_monitoring
+
 .PHONY: clean-runs
 clean-runs: setup ## trim old runs and reports by age and count; never touches a champion
 	python -m deployment.clean_runs
@@ -74,6 +82,11 @@ test: setup ## run the fast tests (one test: make test PYTEST_ARGS="tests/market
 .PHONY: test-slow
 test-slow: setup ## run the slow tests too: 100 random kills, the real scheduler
 	pytest -m "not gpu and not services" $(PYTEST_ARGS)
+
+.PHONY: test-services
+test-services: setup ## run the tests that need programs beside Python; fetches those of monitoring
+	python -m deployment.local_services.debian_programs
+	pytest -m services $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: setup ## compare with peers; figures and chart go to reports/ (one row: make bench ROW=name)
@@ -110,7 +123,7 @@ lock: $(UV) ## write requirements.lock anew from pyproject.toml: names, versions
 .PHONY: help
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 # The environment, in four steps. A stamp is written last, so an interrupted step is done again.
 

@@ -10,8 +10,8 @@ import pytest
 
 from MLOps.settings.project import project_root
 
-USE = {"demo", "up", "down", "clean-runs", "sample-data"}
-TARGETS = USE | {"setup", "test", "test-slow", "bench", "bench-long", "check", "format", "lock"}
+USE = {"demo", "up", "down", "services-up", "services-down", "clean-runs", "sample-data"}
+TARGETS = USE | {"setup", "test", "test-slow", "test-services", "bench", "bench-long", "check", "format", "lock"}
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -2,9 +2,9 @@
 
 import os
 import sys
-from dataclasses import dataclass
 
 from deployment.local_services.airflow_environment import airflow_environment
+from deployment.local_services.service_group import Service
 from MLOps.settings.local_services import LocalServicesSettings
 
 # A log server would listen on every interface; on one machine the logs are read from their files.
@@ -14,25 +14,6 @@ _AIRFLOW_PARTS = (
     ("dag-processor",),
     ("triggerer", "--skip-serve-logs"),
 )
-
-
-@dataclass(frozen=True)
-class Service:
-    """A program to start.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    command : tuple of str
-        Its command line.
-    environment : dict of str to str
-        Its whole environment.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    environment: dict[str, str]
 
 
 def services(settings: LocalServicesSettings) -> list[Service]:

@@ -6,8 +6,7 @@ Run: ``python -m deployment.local_services.stop_services [key=value ...]``
 import sys
 from collections.abc import Sequence
 
-from deployment.local_services.processes import recorded_services, stop_service
-from deployment.local_services.start_services import read_settings, services_folder
+from deployment.local_services.start_services import read_settings, service_group
 from MLOps.errors import PlatformError
 
 
@@ -18,13 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PlatformError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
-    folder = services_folder(settings)
-    records = recorded_services(folder)
-    for record in reversed(records):
-        ended = stop_service(record, folder, settings.services.stop_timeout_seconds)
-        print(f"{record.name}: {ended} process{'es' if ended != 1 else ''} ended", file=sys.stderr)  # noqa: T201
-    if not records:
-        print("no service was running", file=sys.stderr)  # noqa: T201
+    service_group(settings).stop(lambda line: print(line, file=sys.stderr))  # noqa: T201
     return 0
 
 

@@ -1,0 +1,1 @@
+"""Configuration of Prometheus and Alertmanager, made from the settings so that ports agree."""
