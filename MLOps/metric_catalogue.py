@@ -65,7 +65,7 @@ BACKTEST_DRAWDOWN = _gauge("backtest_max_drawdown_ratio", "Deepest fall from a p
 PROMOTION_PASSED = _gauge("promotion_passed", "1 if the last verdict was a pass, else 0.", "family")
 PROMOTION_GATE_PASSED = _gauge("promotion_gate_passed", "1 if the gate passed in the last verdict.", "family", "gate")
 CHAMPION_VERSION = _gauge("champion_version", "Version of the champion; 0 if there is none.", "family")
-CHAMPION_SINCE = _gauge("champion_since_timestamp_seconds", "When the champion was trained.", "family")
+CHAMPION_SINCE = _gauge("champion_since_timestamp_seconds", "When the champion was registered.", "family")
 CHAMPION_HAS_VERDICT = _gauge(
     "champion_has_verdict", "1 if a passing verdict, or the definition of the family, made the champion.", "family"
 )

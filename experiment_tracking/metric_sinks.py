@@ -6,7 +6,8 @@ warning line, and never fails what was to be reported.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,11 +118,7 @@ class PushgatewaySink:
     def replace(self, job: str, samples: Sequence[Sample]) -> None:
         from prometheus_client import push_to_gateway
 
-        registry = _registry_of(lambda: samples)
-        # The socket's own limit counts anew for each packet and not for a name that does not resolve.
-        done_within(
-            self._timeout_seconds, lambda: push_to_gateway(self._url, job, registry, timeout=self._timeout_seconds)
-        )
+        push_to_gateway(self._url, job, _registry_of(lambda: samples), timeout=self._timeout_seconds)
 
 
 class MetricsEndpoint:
@@ -160,7 +157,7 @@ class MetricsEndpoint:
         return (sample for samples in tuple(self._samples.values()) for sample in samples)
 
 
-def report_metrics(settings: StageSettings, job: str, samples: Sequence[Sample]) -> None:
+def report_metrics(settings: StageSettings, samples_by_job: Mapping[str, Sequence[Sample]]) -> None:
     """Report samples by the sink that the settings name; whatever goes wrong is one warning and no error.
 
     A report replaces what earlier ones of the job said of the same subjects, and leaves the rest: a failed run
@@ -170,19 +167,25 @@ def report_metrics(settings: StageSettings, job: str, samples: Sequence[Sample])
     ----------
     settings : StageSettings
         `metrics`, `paths` and `ports`.
-    job : str
-        Who reports: the stage, as a rule. Jobs are few, and named in the code.
-    samples : sequence of Sample
-        No two of the same metric and labels.
+    samples_by_job : mapping of str to sequence of Sample
+        Who reports, the stage as a rule; jobs are few, and named in the code. No series belongs to two jobs.
     """
     metrics = settings.metrics
     if metrics.sink == "none":
         return
-    with only_warned(job):
-        held = TextFileSink(metrics_folder(settings)).add(job, samples, metrics.timeout_seconds)
+    deadline = time.monotonic() + metrics.timeout_seconds
+    with only_warned(", ".join(samples_by_job)):
+        file = TextFileSink(metrics_folder(settings))
+        held = {job: file.add(job, samples, _seconds_to(deadline)) for job, samples in samples_by_job.items()}
         if metrics.sink == "pushgateway":
-            url = metrics.pushgateway_url or f"http://127.0.0.1:{settings.ports.pushgateway}"
-            PushgatewaySink(url, metrics.timeout_seconds).replace(job, held)
+            gateway = PushgatewaySink(pushgateway_url(settings), metrics.timeout_seconds)
+            # The socket's own limit counts anew for each packet, and not for a name that does not resolve.
+            done_within(_seconds_to(deadline), lambda: _replace_all(gateway, held))
+
+
+def pushgateway_url(settings: StageSettings) -> str:
+    """Address of the Pushgateway that the settings name."""
+    return settings.metrics.pushgateway_url or f"http://127.0.0.1:{settings.ports.pushgateway}"
 
 
 @contextmanager
@@ -244,6 +247,15 @@ def done_within(seconds: float, work: Callable[[], None]) -> None:
         raise TimeoutError(f"no answer within {seconds:g} s") from None
     if error is not None:
         raise error
+
+
+def _replace_all(sink: MetricSink, samples_by_job: Mapping[str, Sequence[Sample]]) -> None:
+    for job, samples in samples_by_job.items():
+        sink.replace(job, samples)
+
+
+def _seconds_to(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
 
 
 @dataclass(frozen=True)

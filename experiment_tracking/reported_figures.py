@@ -24,11 +24,33 @@ class Figure:
         What it is called outside.
     labels : mapping of str to str
         Values of labels that neither the name nor the facts of the run tell.
+    job : str
+        Under which it is reported where several stages tell the same; the stage if empty.
     """
 
     pattern: str
     metric: Metric
     labels: Mapping[str, str] = field(default_factory=dict)
+    job: str = ""
+
+
+def _promotion(family: str) -> tuple[Figure, ...]:
+    labels = {"family": family}
+    return (
+        Figure("passed", catalogue.PROMOTION_PASSED, labels),
+        Figure(r"gate_passed/(?P<gate>\w+)", catalogue.PROMOTION_GATE_PASSED, labels),
+        *_champion(labels),
+    )
+
+
+def _champion(labels: Mapping[str, str]) -> tuple[Figure, ...]:
+    """The champion after a promotion, or whenever it is looked at."""
+    name = rf"{labels.get('family', r'(?P<family>\w+)')}\.champion"
+    return (
+        Figure(rf"{name}_version", catalogue.CHAMPION_VERSION, labels, job="champions"),
+        Figure(rf"{name}_since_timestamp_seconds", catalogue.CHAMPION_SINCE, labels, job="champions"),
+        Figure(rf"{name}_has_verdict", catalogue.CHAMPION_HAS_VERDICT, labels, job="champions"),
+    )
 
 
 _STRATEGY = r"(?P<strategy>\w+)"
@@ -38,22 +60,21 @@ _TRAINING = (
     *(Figure(f"train/{name}", catalogue.TRAINING_LOSS) for name in ("loss", "critic_loss", "value_loss")),
 )
 
+_FRESHNESS = (
+    Figure(r"sessions_behind/(?P<source>.+)", catalogue.DATA_STALENESS, job="data"),
+    Figure(r"is_replay/(?P<source>.+)", catalogue.DATA_IS_REPLAY, job="data"),
+)
+
 FIGURES: Mapping[str, tuple[Figure, ...]] = {
-    "ingest_data": (
-        Figure("bars", catalogue.STAGE_ROWS),
-        Figure("sessions_behind", catalogue.DATA_STALENESS),
-        Figure("is_replay", catalogue.DATA_IS_REPLAY),
-    ),
-    "ingest_crypto_bars": (
-        Figure("bars", catalogue.STAGE_ROWS),
-        Figure("is_replay", catalogue.DATA_IS_REPLAY),
-    ),
+    "ingest_data": (Figure("bars", catalogue.STAGE_ROWS), *_FRESHNESS),
+    "ingest_crypto_bars": (Figure("bars", catalogue.STAGE_ROWS), *_FRESHNESS),
+    "check_freshness": _FRESHNESS,
     "build_features": (Figure("rows", catalogue.STAGE_ROWS),),
     "prepare_sentiment_dataset": (Figure("sentences", catalogue.STAGE_ROWS),),
     "score_news": (Figure("articles", catalogue.STAGE_ROWS),),
     "measure_signal_rates": (
         Figure("bars", catalogue.STAGE_ROWS),
-        Figure(r"signal_rate_(?P<window>\d+)_by_[a-z]+/(?P<ticker>.+)", catalogue.SIGNAL_RATE),
+        Figure(r"signal_rate_(?P<window>\d+)_by_[a-z]+/(?P<ticker>(?!all_tickers).+)", catalogue.SIGNAL_RATE),
     ),
     "train_rl_agent": _TRAINING,
     "train_sentiment_model": _TRAINING,
@@ -63,12 +84,15 @@ FIGURES: Mapping[str, tuple[Figure, ...]] = {
         Figure(rf"{_STRATEGY}\.annual_return", catalogue.BACKTEST_RETURN),
         Figure(rf"{_STRATEGY}\.max_drawdown", catalogue.BACKTEST_DRAWDOWN),
     ),
+    "promote_to_paper": _promotion("stock_trading"),
+    "promote_sentiment_model": _promotion("sentiment"),
+    "check_champions": _champion({}),
 }
 """By stage."""
 
 
-def samples_of(stage: str, figures: Mapping[str, float], facts: Mapping[str, str]) -> list[Sample]:
-    """The samples that the table makes of a stage's figures.
+def samples_of(stage: str, figures: Mapping[str, float], facts: Mapping[str, str]) -> dict[str, list[Sample]]:
+    """The samples that the table makes of a stage's figures, by job.
 
     Parameters
     ----------
@@ -79,11 +103,11 @@ def samples_of(stage: str, figures: Mapping[str, float], facts: Mapping[str, str
     facts : mapping of str to str
         Values of labels, by the label's name.
     """
-    found: dict[tuple[Metric, tuple[str, ...]], Sample] = {}
+    found: dict[str, dict[tuple[Metric, tuple[str, ...]], Sample]] = {}
     for row in FIGURES.get(stage, ()):
         for sample in _matching(row, figures, facts):
-            found.setdefault((sample.metric, sample.label_values), sample)
-    return list(found.values())
+            found.setdefault(row.job or stage, {}).setdefault((sample.metric, sample.label_values), sample)
+    return {job: list(samples.values()) for job, samples in found.items()}
 
 
 def _matching(row: Figure, figures: Mapping[str, float], facts: Mapping[str, str]) -> Iterator[Sample]:

@@ -27,6 +27,8 @@ def report_success(settings: StageSettings, result: StageResult, curves: Mapping
     curves : mapping of str to float
         Last point of each curve that the stage tracked, by name.
     """
+    if settings.metrics.sink == "none":
+        return
     with only_warned(result.stage):
         stage, model = result.stage, settings.registry.model_name
         samples = _of_run(stage, result.seconds, succeeded=True)
@@ -36,8 +38,7 @@ def report_success(settings: StageSettings, result: StageResult, curves: Mapping
             samples.append(Sample(catalogue.VALIDATION_FAILED, 0, (stage,)))
         if stage in _TRAINING:
             samples.append(Sample(catalogue.TRAINING_DIVERGED, 0, (model,)))
-        figures = {**curves, **_numbers(result.details), **result.metrics}
-        report_metrics(settings, stage, samples + samples_of(stage, figures, _facts(stage, settings, result.details)))
+        _report(settings, stage, samples, {**curves, **_numbers(result.details), **result.metrics})
 
 
 def report_failure(
@@ -50,7 +51,7 @@ def report_failure(
             samples.append(Sample(catalogue.VALIDATION_FAILED, error.failed, (stage,)))
         if isinstance(error, DivergenceError):
             samples.append(Sample(catalogue.TRAINING_DIVERGED, 1, (settings.registry.model_name,)))
-        report_metrics(settings, stage, samples + samples_of(stage, curves, _facts(stage, settings, {})))
+        _report(settings, stage, samples, curves)
 
 
 def _of_run(stage: str, seconds: float, *, succeeded: bool) -> list[Sample]:
@@ -64,10 +65,10 @@ def _of_run(stage: str, seconds: float, *, succeeded: bool) -> list[Sample]:
     return [*samples, Sample(catalogue.STAGE_LAST_SUCCESS, now, (stage,))] if succeeded else samples
 
 
-def _facts(stage: str, settings: StageSettings, details: Mapping[str, Scalar]) -> dict[str, str]:
-    """Values of labels."""
-    facts = {"stage": stage, "model": settings.registry.model_name}
-    return facts | {name: str(value) for name, value in details.items() if isinstance(value, str)}
+def _report(settings: StageSettings, stage: str, samples: list[Sample], figures: Mapping[str, float]) -> None:
+    """Report `samples`, and what the table makes of `figures`."""
+    told = samples_of(stage, figures, {"stage": stage, "model": settings.registry.model_name})
+    report_metrics(settings, {**told, stage: samples + told.get(stage, [])})
 
 
 def _numbers(details: Mapping[str, Scalar]) -> dict[str, float]:
