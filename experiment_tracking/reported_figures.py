@@ -34,22 +34,19 @@ class Figure:
     job: str = ""
 
 
+_CHAMPION = (
+    Figure(r"(?P<family>\w+)\.champion_version", catalogue.CHAMPION_VERSION, job="champions"),
+    Figure(r"(?P<family>\w+)\.champion_since_timestamp_seconds", catalogue.CHAMPION_SINCE, job="champions"),
+    Figure(r"(?P<family>\w+)\.champion_has_verdict", catalogue.CHAMPION_HAS_VERDICT, job="champions"),
+)
+
+
 def _promotion(family: str) -> tuple[Figure, ...]:
     labels = {"family": family}
     return (
         Figure("passed", catalogue.PROMOTION_PASSED, labels),
         Figure(r"gate_passed/(?P<gate>\w+)", catalogue.PROMOTION_GATE_PASSED, labels),
-        *_champion(labels),
-    )
-
-
-def _champion(labels: Mapping[str, str]) -> tuple[Figure, ...]:
-    """The champion after a promotion, or whenever it is looked at."""
-    name = rf"{labels.get('family', r'(?P<family>\w+)')}\.champion"
-    return (
-        Figure(rf"{name}_version", catalogue.CHAMPION_VERSION, labels, job="champions"),
-        Figure(rf"{name}_since_timestamp_seconds", catalogue.CHAMPION_SINCE, labels, job="champions"),
-        Figure(rf"{name}_has_verdict", catalogue.CHAMPION_HAS_VERDICT, labels, job="champions"),
+        *_CHAMPION,
     )
 
 
@@ -86,7 +83,7 @@ FIGURES: Mapping[str, tuple[Figure, ...]] = {
     ),
     "promote_to_paper": _promotion("stock_trading"),
     "promote_sentiment_model": _promotion("sentiment"),
-    "check_champions": _champion({}),
+    "check_champions": _CHAMPION,
 }
 """By stage."""
 
