@@ -2,8 +2,8 @@
 
 import csv
 from collections.abc import Iterator
-from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 from MLOps.errors import DataError
 
@@ -53,7 +53,7 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
         yield held.rstrip(b"\r\n") + b"\n"
 
 
-def opened(path: Path) -> FileIO:
+def opened(path: Path) -> BinaryIO:
     """The file, open for reading its bytes.
 
     Raises
@@ -62,7 +62,7 @@ def opened(path: Path) -> FileIO:
         If there is no such file, or it cannot be read.
     """
     try:
-        return FileIO(path)
+        return path.open("rb")
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", "a CSV or Parquet file") from error
     except OSError as error:

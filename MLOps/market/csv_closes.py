@@ -14,6 +14,7 @@ from MLOps.market.csv_rows import CloseColumn, read_rows
 from MLOps.market.digit_words import LEAD, plain_decimals
 from MLOps.market.scaled_decimals import ScaledDecimals
 
+_MOST_WORKERS = 8  # as many as one thread can read for; bounds the memory too
 _LEAD = b"0" * (LEAD - 1) + b"\n"
 
 
@@ -53,7 +54,7 @@ def _read_ahead(texts: Iterator[bytes], column: CloseColumn) -> Iterator[_Block]
     second = next(texts, None)
     if second is None:
         return  # no thread for a short file
-    workers = len(os.sched_getaffinity(0))
+    workers = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
     in_work: deque[Future[_Block]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for text in chain([second], texts):

@@ -25,9 +25,13 @@ def read_parquet_closes(path: Path) -> Iterator[ScaledDecimals]:
         If the file is not Parquet, holds no row or no column ``close`` of numbers, or a close is missing or not
         a finite number of at least 0; with the number of the row.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise DataError(
+            f"{path} is a Parquet file, and pyarrow is not installed", "CSV", "or install pyarrow"
+        ) from error
     try:
         with pq.ParquetFile(path) as file:
             _check_schema(path, file.schema_arrow, file.metadata.num_rows)
@@ -35,7 +39,7 @@ def read_parquet_closes(path: Path) -> Iterator[ScaledDecimals]:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=[_NAME]):
                 yield _checked(path, batch.column(0), rows)
                 rows += len(batch)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}", "a whole Parquet file, or CSV") from error
 
 

@@ -13,6 +13,7 @@ IntegerArray = npt.NDArray[Any]  # int64, or object: Python integers where int64
 FloatArray = npt.NDArray[np.float64]
 
 _INT64_BOUND = 2**63
+_EXACT_POWERS = 22  # 10**22 is the last power of ten that float64 holds exactly
 _UNIQUE_BELOW = 1e15  # no two decimals of up to 15 digits round to the same float64
 
 
@@ -42,7 +43,7 @@ def exact_for(values: IntegerArray, factor: int) -> IntegerArray:
     int64 does where ``factor * max(abs(values)) < 2**63``; Python integers always do.
     """
     largest = max(-int(values.min(initial=0)), int(values.max(initial=0)), 1)  # the factor itself must fit too
-    return values if factor * largest < _INT64_BOUND else values.astype(object)
+    return values.astype(np.int64 if factor * largest < _INT64_BOUND else object, copy=False)
 
 
 def concatenated(parts: Sequence[ScaledDecimals]) -> ScaledDecimals:
@@ -94,7 +95,7 @@ def from_floats(floats: FloatArray) -> ScaledDecimals:
     if not np.isfinite(floats).all():
         raise DataError("a number is NaN or infinite", "finite numbers")
     largest, decimals = float(np.abs(floats).max(initial=0.0)), 0
-    while largest * 10.0**decimals < _UNIQUE_BELOW:
+    while decimals <= _EXACT_POWERS and largest * 10.0**decimals < _UNIQUE_BELOW:
         scaled = np.rint(floats * 10.0**decimals)
         if np.array_equal(scaled / 10.0**decimals, floats):  # both exact, so the quotient is the nearest float
             return ScaledDecimals(scaled.astype(np.int64), decimals)

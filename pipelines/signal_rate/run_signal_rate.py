@@ -81,8 +81,9 @@ class _Job:
         if self._flags.log_file:
             check_place("--log-file", self._flags.log_file)
             self._log = open_log(self._flags.log_file)
-        if fault or not self._log:
-            raise fault or SettingsError("no --log-file")
+        if fault:
+            raise fault
+        assert self._log  # the flag is required
         return self._log
 
     def report_failure(self, error: BaseException) -> int:

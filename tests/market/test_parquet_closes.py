@@ -1,6 +1,7 @@
 """Closes of Parquet are the decimals that `repr` writes, and what is wrong is told with its row."""
 
 import io
+import sys
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -79,6 +80,14 @@ def test_tells_what_is_wrong_with_parquet(tmp_path: Path, columns: dict[str, obj
     path = tmp_path / "bars.parquet"
     pq.write_table(pa.table(columns), path)
     with pytest.raises(DataError, match=told):
+        closes_in(path)
+
+
+def test_parquet_without_pyarrow_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "bars.parquet"
+    pq.write_table(pa.table({"close": [1.0]}), path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match="is a Parquet file, and pyarrow is not installed; allowed: CSV"):
         closes_in(path)
 
 

@@ -64,3 +64,13 @@ def test_int64_stays_up_to_its_bound(largest: int, stays: bool) -> None:
     values = np.array([-1, largest])
     assert (exact_for(values, 3).dtype == np.int64) is stays
     assert (exact_for(-values, 3).dtype == np.int64) is stays
+
+
+def test_python_integers_become_int64_again_where_they_fit() -> None:
+    assert exact_for(np.array([1, 2**62], dtype=object), 1).dtype == np.int64
+
+
+@pytest.mark.parametrize("number", [5e-324, 1e-30, 1.7976931348623157e308, 1e22, 123456789012345680.0])
+def test_floats_at_the_ends_of_their_range(number: float) -> None:
+    assert fractions(from_floats(np.array([number, 0.5]))) == [Fraction(repr(number)), Fraction(1, 2)]
+    assert fractions(from_floats(np.array([number]))) == [Fraction(repr(number))]
