@@ -57,6 +57,15 @@ _TRAINING = (
     *(Figure(f"train/{name}", catalogue.TRAINING_LOSS) for name in ("loss", "critic_loss", "value_loss")),
 )
 
+_SUBJECT = r"(?P<subject>\w+)"
+_DRIFT = (
+    Figure(rf"{_SUBJECT}\.status", catalogue.DRIFT_STATUS),
+    Figure(rf"{_SUBJECT}\.drifted_fraction", catalogue.DRIFT_SHARE),
+    Figure(rf"{_SUBJECT}\.missing_fraction", catalogue.DRIFT_MISSING),
+    Figure(rf"{_SUBJECT}\.score\.(?P<column>\w+)\.(?P<method>\w+)", catalogue.DRIFT_SCORE),
+    Figure(rf"{_SUBJECT}\.checked_timestamp_seconds", catalogue.DRIFT_LAST_CHECK),
+)
+
 _FRESHNESS = (
     Figure(r"sessions_behind/(?P<source>.+)", catalogue.DATA_STALENESS, job="data"),
     Figure(r"is_replay/(?P<source>.+)", catalogue.DATA_IS_REPLAY, job="data"),

@@ -1,0 +1,1 @@
+"""Commands and stages of the monitoring."""
