@@ -9,12 +9,14 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, write_text
+from MLOps.market.as_of import AsOf, freshness, resolve_as_of
 from MLOps.market.calendars import exchange_timezone, session_closes
 from MLOps.market.news import known_at, no_news, write_news
 from MLOps.market.source import DataSource
@@ -23,7 +25,6 @@ from MLOps.settings.stage_settings import identity_of
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
 from MLOps.versioned_output import make_versioned
 from pipelines.data_ingestion.open_source import accepted_jumps, open_source, source_identity, source_inputs
-from pipelines.data_ingestion.resolve_as_of import AsOf, resolve_as_of
 from pipelines.data_ingestion.update_snapshot import (
     Snapshot,
     last_snapshot,
@@ -55,6 +56,7 @@ def ingest_data(settings: IngestionSettings, tracker: Tracker) -> StageResult:
         inputs=source_inputs(settings),
         label=as_of.session.isoformat(),
         extra={"as_of": as_of.session.isoformat(), "source": source_identity(settings)},
+        version=2,
     )
     source = open_source(settings)
 
@@ -101,10 +103,13 @@ def _make(
             "bars": len(update.bars),
             "tickers": update.bars["ticker"].nunique(),
             "articles": len(news),
+            **freshness(source.origin.source, data.calendar, date.fromisoformat(report["last_session"]), as_of),
         },
         details={
             "as_of": as_of.session.isoformat(),
             "is_replay": as_of.is_replay,
+            "clock": data.as_of,
+            "calendar": data.calendar,
             "source": source.origin.source,
             "licence": source.origin.licence,
             "origin": source.origin.note,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from MLOps.market.source import Origin
 from MLOps.settings.ingestion import FolderSettings
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": pd.read_csv,
-    ".gz": pd.read_csv,
+    ".csv": partial(pd.read_csv, float_precision="round_trip"),  # pandas' own parser misses some nearest doubles
+    ".gz": partial(pd.read_csv, float_precision="round_trip"),
     ".parquet": pd.read_parquet,
-    ".jsonl": lambda path: pd.read_json(path, lines=True, convert_dates=False),
+    ".jsonl": lambda path: pd.read_json(path, lines=True, convert_dates=False, precise_float=True),
 }
 _TRADED = (*PRICES, "volume")
 _NUMBERS = (*_TRADED, "adjusted_close", "dividend", "split_ratio")

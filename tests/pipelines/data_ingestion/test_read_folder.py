@@ -40,7 +40,7 @@ def test_every_kind_of_file_gives_the_same_bars(
         own_bars.to_csv(path, index=False)
     bars = as_bars(source().bars((), None, _END))
     assert len(bars) == 120
-    pd.testing.assert_series_equal(bars["close"], own_bars["close"], rtol=1e-12)
+    pd.testing.assert_series_equal(bars["close"], own_bars["close"], rtol=0, atol=0)
     assert f"{bars['timestamp'].iloc[0]:%Y-%m-%d %H:%M}" == "2018-01-02 21:00"
     assert (bars[["dividend", "split_ratio"]] == [0, 1]).all().all()
 

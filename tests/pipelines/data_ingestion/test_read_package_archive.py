@@ -41,3 +41,19 @@ def test_articles_without_a_readable_date_are_told(
 ) -> None:
     with pytest.raises(DataError, match=r"1 of 2 articles have no readable published_at \(row 1\)"):
         source("2016/2/7", unreadable).news((), None, date(2017, 1, 1))
+
+
+@pytest.mark.parametrize("universe", ["us_large_caps", "sp500_close_only"])
+def test_a_price_is_the_double_nearest_to_what_is_written(
+    universe: str, default_settings: IngestionSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = "18.447362809681138"  # pandas' own parser gives the double beside it
+    settings = default_settings.sources.package_archive
+    kind = settings.universes[universe]
+    names = dict.fromkeys(kind.columns.values(), written) | {kind.columns["session"]: "2018-01-02"}
+    names |= {kind.columns["ticker"]: "AAPL"} if "ticker" in kind.columns else {"AAPL": written}
+    (tmp_path / "bars.csv").write_text(f"{','.join(names)}\n{','.join(names.values())}\n")
+    monkeypatch.setattr(read_package_archive, "fetch_package_file", lambda *_: tmp_path / "bars.csv")
+    source = PackageArchiveSource(settings.model_copy(update={"universe": universe}), "XNYS", tmp_path, with_news=False)
+    bars = source.bars((), None, date(2018, 1, 2))
+    assert bars["adjusted_close"].tolist() == [float(written)]
