@@ -93,6 +93,7 @@ FIGURES: Mapping[str, tuple[Figure, ...]] = {
     "promote_to_paper": _promotion("stock_trading"),
     "promote_sentiment_model": _promotion("sentiment"),
     "check_champions": _CHAMPION,
+    "check_data_drift": _DRIFT,
 }
 """By stage."""
 
