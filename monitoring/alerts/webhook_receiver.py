@@ -145,10 +145,14 @@ def build_receiver(settings: MonitoringServicesSettings) -> WebhookReceiver:
         If the port is taken.
     """
     journal = AlertJournal(journal_path(settings.paths.reports), settings.monitoring.keep_notifications)
+    return WebhookReceiver(settings.ports.alert_receiver, journal, build_switch(settings, journal))
+
+
+def build_switch(settings: MonitoringServicesSettings, journal: AlertJournal) -> DeadMansSwitch:
+    """The switch, which knows of an alarm that was raised before a restart."""
     limit = timedelta(seconds=settings.monitoring.heartbeat_limit_seconds)
     standing = [alert.starts_at for alert in firing_alerts(journal.read()) if alert.name == ALERT]
-    switch = DeadMansSwitch(limit, journal.append, lambda: datetime.now(UTC), standing[0] if standing else None)
-    return WebhookReceiver(settings.ports.alert_receiver, journal, switch)
+    return DeadMansSwitch(limit, journal.append, lambda: datetime.now(UTC), standing[0] if standing else None)
 
 
 def _watch(switch: DeadMansSwitch, is_over: threading.Event) -> None:
