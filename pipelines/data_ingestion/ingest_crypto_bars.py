@@ -18,6 +18,7 @@ import pandas as pd
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, write_text
 from MLOps.errors import DataError
+from MLOps.market.as_of import AsOf, freshness, resolve_as_of
 from MLOps.market.crypto_bars import PRICES, missing_spans, write_crypto_bars
 from MLOps.market.data_warnings import BETWEEN_WARNINGS
 from MLOps.settings.crypto_ingestion import CryptoIngestionSettings
@@ -26,7 +27,6 @@ from MLOps.settings.stage_settings import fingerprint
 from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
 from MLOps.versioned_output import make_versioned
 from pipelines.data_ingestion.read_crypto_archive import read_crypto_archive
-from pipelines.data_ingestion.resolve_as_of import AsOf, resolve_as_of
 from pipelines.data_ingestion.validate_crypto_bars import validate_crypto_bars
 
 _LOG = logging.getLogger(__name__)
@@ -82,8 +82,9 @@ def _make(settings: CryptoIngestionSettings, as_of: AsOf, folder: Path, key: str
             "bars": len(bars),
             "missing_bars": int(gaps["bars"].sum()),
             "bars_without_trade": int((bars["volume"] == 0).sum()),
+            **freshness(f"{_origin(source)}/{symbol}", _CALENDAR, bars["opened_at"].iloc[-1].date(), as_of),
         },
-        details=_details(source, as_of, report) | {"missing_spans": _told(gaps)},
+        details=_details(settings, as_of, report) | {"missing_spans": _told(gaps)},
     )
 
 
@@ -117,11 +118,18 @@ def _up_to(bars: pd.DataFrame, day: date, symbol: str) -> pd.DataFrame:
     return chosen
 
 
-def _details(source: CryptoSymbol, as_of: AsOf, report: dict[str, Any]) -> dict[str, Scalar]:
+def _origin(source: CryptoSymbol) -> str:
+    return f"package_archive/{source.package}"
+
+
+def _details(settings: CryptoIngestionSettings, as_of: AsOf, report: dict[str, Any]) -> dict[str, Scalar]:
+    source = settings.source
     return {
         "as_of": as_of.session.isoformat(),
         "is_replay": as_of.is_replay,
-        "source": f"package_archive/{source.package}",
+        "clock": settings.data.as_of,
+        "calendar": _CALENDAR,
+        "source": _origin(source),
         "licence": source.licence,
         "origin": source.note,
         "warnings": BETWEEN_WARNINGS.join(source.warnings),

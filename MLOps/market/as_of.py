@@ -1,4 +1,4 @@
-"""Turn the clock setting and the run's date into the last session of the data."""
+"""The last session that a run may know, and how far data lie behind it on the same clock."""
 
 import json
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from MLOps.market.calendars import last_session, sessions_between, shift_session
 from MLOps.settings.clock import Clock, FixedDate, Replay
 
 ANCHOR_FILE = "replay_anchor.json"
+BEHIND = "sessions_behind/"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,24 @@ def resolve_as_of(
     anchor = _anchor(data_folder / ANCHOR_FILE, clock.start, day)
     start = last_session(calendar, clock.start)
     return AsOf(shift_session(calendar, start, sessions_between(calendar, anchor, day)), is_replay=True)
+
+
+def freshness(feed: str, calendar: str, newest: date, as_of: AsOf) -> dict[str, float]:
+    """How many sessions `newest` lies behind the clock, and whether the clock replays old data; by feed.
+
+    Parameters
+    ----------
+    feed : str
+        What the data are, for a person.
+    calendar : str
+        Exchange calendar.
+    newest : date
+        Session of the newest bar.
+    as_of : AsOf
+        The last session that could be known.
+    """
+    behind = max(0, sessions_between(calendar, newest, as_of.session))
+    return {f"{BEHIND}{feed}": behind, f"is_replay/{feed}": as_of.is_replay}
 
 
 def _anchor(path: Path, start: date, day: date) -> date:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from MLOps.errors import DataError
+from MLOps.market.as_of import ANCHOR_FILE, AsOf, resolve_as_of
 from MLOps.settings.clock import Clock, FixedDate, LogicalDate, Replay, parse_clock
-from pipelines.data_ingestion.resolve_as_of import ANCHOR_FILE, AsOf, resolve_as_of
 
 _NOW = datetime(2026, 11, 30, tzinfo=UTC)
 _START = Replay(date(2022, 12, 30))
