@@ -9,7 +9,7 @@ from MLOps.stage import StageResult
 from model_registry.champion import require_name
 from model_registry.family import ModelFamily
 from model_registry.open_registry import open_registry
-from model_registry.registry import CHALLENGER
+from model_registry.registry import CHALLENGER, time_tag
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def register_challenger(
     """
     registry, name = open_registry(settings), settings.registry.model_name
     require_name(registry, name, family)
-    version = registry.register(result.folder, name, {**tags, "training_key": result.key}, run_id)
+    version = registry.register(result.folder, name, {**tags, "training_key": result.key, **time_tag()}, run_id)
     registry.set_alias(name, CHALLENGER, version.version)
     _LOG.info("registered %s as %s", version, CHALLENGER)
     failpoints.reach("after_registration")

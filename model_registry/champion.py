@@ -6,7 +6,7 @@ from pathlib import Path
 from MLOps.errors import RegistryError
 from MLOps.inference.model_files import card_kind
 from model_registry.family import ModelFamily
-from model_registry.registry import ModelRegistry, ModelVersion, RegistryReader
+from model_registry.registry import ModelRegistry, ModelVersion, RegistryReader, time_tag
 from model_registry.verdict import GateResult, Verdict
 
 
@@ -85,7 +85,7 @@ def ensure_champion(registry: ModelRegistry, name: str, family: ModelFamily) -> 
         require_kind(registry, version, family)
     with tempfile.TemporaryDirectory() as folder:
         family.write_baseline(Path(folder))
-        version = registry.register(Path(folder), name, {"kind": family.baseline_kind})
+        version = registry.register(Path(folder), name, {"kind": family.baseline_kind, **time_tag()})
     registry.store_verdict(version, _seeding(version, family))
     registry.set_alias(name, family.champion_alias, version.version)
     return champion_version(registry, name, family)

@@ -8,6 +8,7 @@ moved. Verdicts are stored with the version they judge.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from MLOps.errors import RegistryError
 from model_registry.verdict import Verdict
 
 CHALLENGER = "challenger"
+_REGISTERED_AT = "registered_at"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _TAKEN_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)  # MLflow reads these itself
 
@@ -43,8 +45,19 @@ class ModelVersion:
     run_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def registered_at(self) -> datetime | None:
+        """When it was first registered; None where that was not written down."""
+        told = self.tags.get(_REGISTERED_AT)
+        return datetime.fromisoformat(told) if told else None
+
     def __str__(self) -> str:
         return f"{self.name} version {self.version} ({self.digest[:12]})"
+
+
+def time_tag() -> dict[str, str]:
+    """The tag that tells when a version is registered: now."""
+    return {_REGISTERED_AT: datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 class RegistryReader(Protocol):

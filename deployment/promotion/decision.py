@@ -10,6 +10,7 @@ from MLOps.artifacts import Made, write_text
 from MLOps.errors import RegistryError
 from MLOps.stage import StageResult, Tracker
 from model_registry.champion import promote
+from model_registry.champion_figures import champion_figures
 from model_registry.family import ModelFamily
 from model_registry.registry import ModelRegistry, ModelVersion
 from model_registry.verdict import Verdict
@@ -49,9 +50,12 @@ def write_decision(
     write_text(folder / TEXT_FILE, verdict_text(verdict, model, champion))
     figures = {gate.gate: gate.figure for gate in verdict.gates if isinstance(gate.figure, float)}
     counts = {"gates_passed": sum(gate.passed for gate in verdict.gates), "gates": len(verdict.gates)}
+    passed = {f"gate_passed/{gate.gate}": float(gate.passed) for gate in verdict.gates}
+    if verdict.gates:  # else there was nothing to decide
+        passed["passed"] = float(verdict.has_passed)
     return Made(
         files={"verdict": VERDICT_FILE},  # the text tells version numbers, which differ between registries
-        metrics={**figures, **(metrics or {}), **counts},
+        metrics={**figures, **(metrics or {}), **counts, **passed},
         details={
             "verdict": verdict.outcome,
             "reasons": "; ".join(verdict.reasons) or headline(verdict, model),
@@ -65,8 +69,11 @@ def write_decision(
 
 def carry_out(
     result: StageResult, registry: ModelRegistry, model: ModelVersion, family: ModelFamily, tracker: Tracker
-) -> None:
-    """Tell the verdict, store it with the model, and only then, if it passed, move the champion's alias."""
+) -> StageResult:
+    """Tell the verdict, store it with the model, and only then, if it passed, move the champion's alias.
+
+    The result gets the figures of the champion that there is then.
+    """
     tracker.artifact(result.folder / TEXT_FILE)
     verdict = Verdict.model_validate_json((result.folder / VERDICT_FILE).read_bytes())
     _LOG.info("%s", headline(verdict, model))
@@ -77,3 +84,5 @@ def carry_out(
         failpoints.reach("after_verdict")
     if verdict.has_passed:
         promote(registry, model, verdict, family)
+    champion = champion_figures(registry, model.name, family)
+    return result.model_copy(update={"metrics": result.metrics | champion})

