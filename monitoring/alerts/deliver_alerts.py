@@ -4,7 +4,7 @@ Run: ``python -m monitoring.alerts.deliver_alerts [--watch] [key=value ...]``
 
 Airflow starts it when a task fails; `make services-up` keeps one with ``--watch``. What cannot be delivered stays, is
 counted in trading_alerts_undelivered and in reports/alert_delivery/delivery.json, and goes out at the next delivery.
-Exit status: 0 all is delivered, 4 something waits.
+Exit status: 0 all is delivered, 3 a file holds no event, 4 something waits.
 """
 
 import argparse
@@ -12,13 +12,14 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from experiment_tracking.metric_sinks import Sample, report_metrics
 from MLOps import metric_catalogue as catalogue
 from MLOps.alert_events import AlertEvent, read_events
-from MLOps.errors import PlatformError, ServiceUnavailableError
+from MLOps.errors import DataError, PlatformError, ServiceUnavailableError, StorageError
 from MLOps.settings.alert_delivery import DeliverAlertsSettings
 from MLOps.settings.compose import compose_settings
 from monitoring.alerts.alertmanager_client import alert_body, post_alerts
@@ -47,7 +48,8 @@ def deliver_alerts(settings: DeliverAlertsSettings, now: datetime) -> DeliveryRe
     with only_deliverer(reports, 2 * delivery.timeout_seconds):
         before = read_record(reports)
         events, unreadable = read_events(reports)
-        after = _tell(settings, events, before, now).model_copy(update={"unreadable": unreadable})
+        names = tuple(path.name for path in unreadable)
+        after = _tell(settings, events, before, now).model_copy(update={"unreadable": names})
         if after != before:
             write_record(reports, after)
     _report(settings, after)
@@ -80,9 +82,6 @@ def _tell(
 
 
 def _failed(before: DeliveryRecord, failure: str, waiting: int, now: datetime) -> DeliveryRecord:
-    """The state after a failure; a row of failures is one warning, not one each time that a watch tries."""
-    if before.failing_since is None:
-        _LOG.warning("%d alerts wait: %s", waiting, failure)
     return before.model_copy(
         update={
             "waiting": waiting,
@@ -94,37 +93,70 @@ def _failed(before: DeliveryRecord, failure: str, waiting: int, now: datetime) -
 
 
 def _report(settings: DeliverAlertsSettings, record: DeliveryRecord) -> None:
-    samples = [Sample(catalogue.ALERTS_UNDELIVERED, record.waiting + record.unreadable)]
+    samples = [Sample(catalogue.ALERTS_UNDELIVERED, record.waiting + len(record.unreadable))]
     if record.last_told_at is not None:
         samples.append(Sample(catalogue.ALERTS_LAST_DELIVERY, record.last_told_at.timestamp()))
-    report_metrics(settings, _NAME, samples)
+    report_metrics(settings, {_NAME: samples})
 
 
-def run_once(settings: DeliverAlertsSettings) -> int:
-    """Deliver, then let drift start what it may; returns the exit status."""
-    status = 0
-    try:
-        record = deliver_alerts(settings, datetime.now(UTC))
-        if record.waiting or record.unreadable:
-            status = ServiceUnavailableError.exit_code
-    except TimeoutError as error:
-        _LOG.warning("another process is delivering: %s", error)
-    try:
-        retrain_on_drift(settings, datetime.now(UTC))
-    except PlatformError as error:
-        _LOG.warning("no retraining: %s", error)
-        status = error.exit_code
-    return status
+@dataclass(frozen=True)
+class Pass:
+    """What one pass over the events came to.
+
+    Attributes
+    ----------
+    exit_status : int
+        0 if nothing is left to do.
+    faults : tuple of str
+        What is left, and why; a line each.
+    """
+
+    exit_status: int
+    faults: tuple[str, ...]
+
+
+def run_once(settings: DeliverAlertsSettings) -> Pass:
+    """Deliver, then let drift start what it may; neither keeps the other from being done."""
+    faults, status = [], 0
+    for work in (_deliver, _retrain):
+        try:
+            work(settings)
+        except TimeoutError as error:
+            faults.append(f"another process is at it: {error}")
+        except PlatformError as error:
+            faults.append(str(error))
+            status = error.exit_code
+        except OSError as error:  # a full disk, as a rule
+            faults.append(f"{type(error).__name__}: {error}")
+            status = StorageError.exit_code
+    return Pass(status, tuple(faults))
+
+
+def _deliver(settings: DeliverAlertsSettings) -> None:
+    record = deliver_alerts(settings, datetime.now(UTC))
+    if record.waiting:
+        raise ServiceUnavailableError(f"alerts that wait: {record.waiting}; {record.failure}")
+    if record.unreadable:
+        raise DataError(f"no alert event: {', '.join(record.unreadable)}", mend="remove them from reports/alerts")
+
+
+def _retrain(settings: DeliverAlertsSettings) -> None:
+    retrain_on_drift(settings, datetime.now(UTC))
 
 
 def watch(settings: DeliverAlertsSettings, ended: threading.Event) -> None:
-    """Deliver again and again until `ended` is set; whatever goes wrong once is told and does not end it."""
+    """Deliver again and again until `ended` is set; a fault that lasts is told once."""
+    told: tuple[str, ...] = ()
     while not ended.is_set():
-        try:
-            run_once(settings)
-        except Exception:
-            _LOG.exception("a delivery failed")
+        found = run_once(settings).faults
+        _warn(fault for fault in found if fault not in told)
+        told = found
         ended.wait(settings.delivery.watch_interval_seconds)
+
+
+def _warn(faults: Iterable[str]) -> None:
+    for fault in faults:
+        _LOG.warning("%s: %s", _NAME, fault)
 
 
 def read_settings(overrides: Sequence[str]) -> DeliverAlertsSettings:
@@ -145,7 +177,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _LOG.error("%s: %s", _NAME, error)
         return error.exit_code
     if not arguments.watch:
-        return run_once(settings)
+        found = run_once(settings)
+        _warn(found.faults)
+        return found.exit_status
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

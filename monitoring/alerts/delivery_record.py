@@ -20,7 +20,7 @@ class DeliveryRecord(Settings):
 
     told: tuple[ToldAlert, ...] = Field(description="Last news of each alert that Alertmanager was told.")
     waiting: int = Field(ge=0, description="Alerts whose last news was not told.")
-    unreadable: int = Field(ge=0, description="Files in the events' folder that hold no event.")
+    unreadable: tuple[str, ...] = Field(description="Files in the events' folder that hold no event.")
     last_told_at: AwareDatetime | None = Field(description="When Alertmanager was told something last.")
     failing_since: AwareDatetime | None = Field(description="First of the failures since then; empty if none.")
     failures: int = Field(ge=0, description="Deliveries that failed since then.")
@@ -28,7 +28,7 @@ class DeliveryRecord(Settings):
 
 
 NOTHING_TOLD = DeliveryRecord(
-    told=(), waiting=0, unreadable=0, last_told_at=None, failing_since=None, failures=0, failure=None
+    told=(), waiting=0, unreadable=(), last_told_at=None, failing_since=None, failures=0, failure=None
 )
 
 

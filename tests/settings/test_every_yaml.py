@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 import MLOps.settings
+from MLOps.settings.alert_delivery import DeliverAlertsSettings
 from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.local_services import LocalServicesSettings
@@ -22,6 +23,7 @@ ROOT = project_root()
 TABLE = yaml.safe_load((ROOT / "config/orchestration/stages.yaml").read_text())
 BESIDE_THE_STAGES: dict[str, type[StageSettings]] = {
     "clean_runs": CleaningSettings,
+    "deliver_alerts": DeliverAlertsSettings,
     "local_services": LocalServicesSettings,
     "monitoring_services": MonitoringServicesSettings,
     "write_sample_data": SampleDataSettings,
