@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from MLOps.errors import DataError
+from MLOps.market import digit_words
 
 BLOCK_BYTES = 1 << 20  # the arrays made of one block stay in a processor's cache
+LEAD = b"0" * (digit_words.LEAD - 1) + b"\n"  # stands before the rows of each block, so that the first may be as others
 _BOM = b"\xef\xbb\xbf"
+_LINE_ENDS = b"\r\n"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_blocks(path: Path) -> tuple[list[str], Iterator[bytes]]:
-    """The names of the columns, and the rows after them in blocks that end with a line feed.
+def read_blocks(path: Path) -> tuple[list[str], Iterator[bytearray]]:
+    """The names of the columns, and the rows after them in blocks: `LEAD`, then whole lines.
 
     Line ends at the end of the file belong to no row; the last row may come without one.
 
@@ -24,33 +27,57 @@ def read_blocks(path: Path) -> tuple[list[str], Iterator[bytes]]:
         read: if there is no row, or a line is longer than a block.
     """
     blocks = _whole_lines(path)
-    header, _, rows = next(blocks).partition(b"\n")
-    return _columns(path, header), _rows(path, rows, blocks)
+    first = next(blocks)
+    end = first.index(b"\n", len(LEAD))
+    columns = _columns(path, bytes(first[len(LEAD) : end]))
+    del first[len(LEAD) : end + 1]
+    return columns, _rows(path, first, blocks)
 
 
-def _rows(path: Path, first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    first = first or next(others, b"")
-    if not first:
+def _rows(path: Path, first: bytearray, others: Iterator[bytearray]) -> Iterator[bytearray]:
+    if len(first) == len(LEAD):
+        first = next(others, first)
+    if len(first) == len(LEAD):
         raise DataError(f"{path} holds a header and no row", "at least one row")
     yield first
     yield from others
 
 
-def _whole_lines(path: Path) -> Iterator[bytes]:
+def _whole_lines(path: Path) -> Iterator[bytearray]:
     with opened(path) as file:
         held = file.read(BLOCK_BYTES)
         _check_beginning(path, held)
         held = held.removeprefix(_BOM)
-        while chunk := file.read(BLOCK_BYTES):
-            _check_chunk(path, chunk)
-            held += chunk
-            end = held.rfind(b"\n", 0, len(held.rstrip(b"\r\n"))) + 1  # the last line, and line ends after it, wait
+        while (block := _filled(file, held)) is not None:
+            if b"\0" in block:
+                raise DataError(f"{path} is not a CSV file: it holds zero bytes", "CSV in UTF-8")
+            end = block.rfind(b"\n", len(LEAD), _last_character(block)) + 1
+            held = bytes(block[end or len(LEAD) :])  # the last line, and line ends after it, wait
             if end:
-                yield held[:end]
-                held = held[end:]
+                del block[end:]
+                yield block
             elif len(held) > BLOCK_BYTES:
                 raise DataError(f"{path} is not a CSV file: a line is longer than {BLOCK_BYTES} bytes", "CSV in UTF-8")
-        yield held.rstrip(b"\r\n") + b"\n"
+        yield bytearray(LEAD + held.rstrip(_LINE_ENDS) + b"\n")
+
+
+def _filled(file: BinaryIO, held: bytes) -> bytearray | None:
+    """`LEAD`, what is held, and more of the file, read into its place; None at the end of the file."""
+    block = bytearray(len(LEAD) + len(held) + BLOCK_BYTES)
+    start = len(LEAD) + len(held)
+    block[:start] = LEAD + held
+    with memoryview(block) as whole, whole[start:] as free:
+        read = file.readinto(free)  # type: ignore[attr-defined]
+    del block[start + read :]
+    return block if read else None
+
+
+def _last_character(block: bytearray) -> int:
+    """Place of the last one that is no line end."""
+    place = len(block) - 1
+    while block[place] in _LINE_ENDS:
+        place -= 1
+    return place
 
 
 def opened(path: Path) -> BinaryIO:
@@ -74,10 +101,6 @@ def _check_beginning(path: Path, chunk: bytes) -> None:
         raise DataError(f"{path} is empty", "a CSV file with a header and rows")
     if chunk.startswith(_UTF16_BOMS):
         raise DataError(f"{path} is encoded in UTF-16", "CSV in UTF-8")
-    _check_chunk(path, chunk)
-
-
-def _check_chunk(path: Path, chunk: bytes) -> None:
     if b"\0" in chunk:
         raise DataError(f"{path} is not a CSV file: it holds zero bytes", "CSV in UTF-8")
 

@@ -11,15 +11,14 @@ from typing import NamedTuple
 from MLOps.market.csv_blocks import read_blocks
 from MLOps.market.csv_fields import field_bounds
 from MLOps.market.csv_rows import CloseColumn, read_rows
-from MLOps.market.digit_words import LEAD, plain_decimals
+from MLOps.market.digit_words import plain_decimals
 from MLOps.market.scaled_decimals import ScaledDecimals
 
 _MOST_WORKERS = 8  # as many as one thread can read for; bounds the memory too
-_LEAD = b"0" * (LEAD - 1) + b"\n"
 
 
 class _Block(NamedTuple):
-    text: bytes
+    text: bytearray
     closes: ScaledDecimals | None  # None where they must be read row by row
     is_whole: bool  # it ends where a row ends, as a block without quoted line feeds does
 
@@ -48,7 +47,7 @@ def read_csv_closes(path: Path) -> Iterator[ScaledDecimals]:
             rows += len(closes.values)
 
 
-def _read_ahead(texts: Iterator[bytes], column: CloseColumn) -> Iterator[_Block]:
+def _read_ahead(texts: Iterator[bytearray], column: CloseColumn) -> Iterator[_Block]:
     """The blocks in their order, with a few more in work than there are processors."""
     yield _read(next(texts), column)
     second = next(texts, None)
@@ -65,14 +64,13 @@ def _read_ahead(texts: Iterator[bytes], column: CloseColumn) -> Iterator[_Block]
             yield in_work.popleft().result()
 
 
-def _read(text: bytes, column: CloseColumn) -> _Block:
-    led = _LEAD + text
-    bounds = field_bounds(led, column.place, column.count) if _is_utf8(text) else None
-    closes = plain_decimals(led, *bounds) if bounds else None
+def _read(text: bytearray, column: CloseColumn) -> _Block:
+    bounds = field_bounds(text, column.place, column.count) if _is_utf8(text) else None
+    closes = plain_decimals(text, *bounds) if bounds else None
     return _Block(text, closes, is_whole=bounds is not None or b'"' not in text)
 
 
-def _is_utf8(text: bytes) -> bool:
+def _is_utf8(text: bytearray) -> bool:
     if text.isascii():
         return True
     try:

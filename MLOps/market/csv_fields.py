@@ -9,7 +9,7 @@ _COMMA, _LINE_FEED, _RETURN, _QUOTE = b',\n\r"'
 Characters = npt.NDArray[np.uint8]
 
 
-def field_bounds(text: bytes, place: int, count: int) -> tuple[Positions, Positions] | None:
+def field_bounds(text: bytes | bytearray, place: int, count: int) -> tuple[Positions, Positions] | None:
     """Start and end of the fields at `place`, from 0, in N rows of `count` fields: (N,) each, quotes left out.
 
     None if a row has not `count` fields, a carriage return ends no line, or a quoted field holds a comma, a
@@ -26,17 +26,17 @@ def field_bounds(text: bytes, place: int, count: int) -> tuple[Positions, Positi
     rows, spare = divmod(len(separators) - 1, count)
     if spare or np.count_nonzero(is_line_end) != rows + 1 or not is_line_end[separators[count::count]].all():
         return None
-    starts, ends = separators[:-1] + 1, separators[1:]
+    befores, ends = separators[:-1], separators[1:]
     if b"\r" in text:
         returns = np.flatnonzero(characters == _RETURN)
         if not is_line_end[returns + 1].all():
             return None
         ends = ends - (characters[ends - 1] == _RETURN)
     has_quotes = b'"' in text
-    if has_quotes and not _are_simply_quoted(characters, starts, ends):
+    if has_quotes and not _are_simply_quoted(characters, befores + 1, ends):
         return None
-    starts, ends = starts[place::count], ends[place::count]
-    is_quoted = characters[starts] == _QUOTE if has_quotes else False
+    starts, ends = befores[place::count] + 1, ends[place::count]
+    is_quoted = characters[starts] == _QUOTE if has_quotes else 0
     return starts + is_quoted, ends - is_quoted
 
 

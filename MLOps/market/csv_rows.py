@@ -12,6 +12,7 @@ from pathlib import Path
 from reprlib import repr as shortened
 
 from MLOps.errors import DataError
+from MLOps.market.csv_blocks import LEAD
 from MLOps.market.scaled_decimals import ScaledDecimals, from_written
 from MLOps.market.written_numbers import WrittenNumber, written_number
 
@@ -65,15 +66,15 @@ class CloseColumn:
         return f"{self.source}: {_NAME}={shortened(fields[self.place])} in data row {row}"
 
 
-def read_rows(blocks: Iterable[bytes], column: CloseColumn, rows_before: int) -> Iterator[ScaledDecimals]:
-    """The closes of the rows in `blocks`, which follow `rows_before` others.
+def read_rows(blocks: Iterable[bytearray], column: CloseColumn, rows_before: int) -> Iterator[ScaledDecimals]:
+    """The closes of the rows that follow `LEAD` in `blocks`, and `rows_before` others.
 
     Raises
     ------
     DataError
         If a row is not encoded in UTF-8, wrongly quoted or ragged, or its close is not a number as above.
     """
-    rows = csv.reader((line.decode("utf-8") for block in blocks for line in BytesIO(block)), strict=True)
+    rows = csv.reader((line.decode("utf-8") for block in blocks for line in BytesIO(block[len(LEAD) :])), strict=True)
     numbers: list[WrittenNumber] = []
     row = rows_before
     try:

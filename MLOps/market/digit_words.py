@@ -12,9 +12,8 @@ from MLOps.market.scaled_decimals import ScaledDecimals, exact_for
 Positions = npt.NDArray[np.intp]
 Words = npt.NDArray[np.uint64]
 
-LEAD = 17  # characters that must stand before the first number: two words are read that end before its last one
+LEAD = 24  # characters that must stand before the first number, for up to three words that end with it
 _MOST_DIGITS = 16  # on either side of the point: two words
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONES = np.uint64(0x0101010101010101)
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _ZEROS = np.uint64(ord("0")) * _ONES
@@ -26,9 +25,10 @@ _FOLDS = (
     (np.uint64(10_000), np.uint64(32), np.uint64(0x00000000FFFFFFFF)),
 )
 _POWERS = 10 ** np.arange(_MOST_DIGITS + 1, dtype=np.int64)
+_LAST = np.array([2**64 - 2 ** (8 * (8 - count)) for count in range(9)], dtype=np.uint64)  # the last 0 to 8 of a word
 
 
-def plain_decimals(text: bytes, starts: Positions, ends: Positions) -> ScaledDecimals | None:
+def plain_decimals(text: bytes | bytearray, starts: Positions, ends: Positions) -> ScaledDecimals | None:
     """The numbers ``text[start:end]``, or None if one of them is not of the plain form.
 
     The plain form is one to 16 digits, or those with a point and one to 16 digits after them.
@@ -41,56 +41,65 @@ def plain_decimals(text: bytes, starts: Positions, ends: Positions) -> ScaledDec
         Bounds of the numbers.
     """
     words = np.ndarray(len(text) - 7, dtype="<u8", buffer=text, strides=(1,))  # word i: characters i to i + 7
-    decimals = _decimals(words, starts, ends)
-    whole_ends = ends - decimals - (decimals > 0)
-    lengths = whole_ends - starts
-    if lengths.min(initial=1) < 1 or lengths.max(initial=1) > _MOST_DIGITS:
+    lengths, last = ends - starts, words[ends - 8]
+    decimals = _decimals(words, last, ends, lengths)
+    fraction_lengths = decimals + (decimals > 0)  # the point too
+    whole_lengths = lengths - fraction_lengths
+    if _exceed(decimals, 0) or _exceed(whole_lengths, 1):
         return None
-    whole, fraction = _digits(words, whole_ends, lengths), _digits(words, ends, decimals)
+    whole_ends = ends - fraction_lengths
+    is_short = lengths.max(initial=0) <= 8  # then the last word holds the whole part too
+    shifts: Words = (8 * fraction_lengths).astype(np.uint64)
+    whole_last = last << shifts if is_short else words[whole_ends - 8]
+    whole = _digits(words, whole_last, whole_ends, whole_lengths)
+    fraction = _digits(words, last, ends, decimals)
     if whole is None or fraction is None:
         return None
     most = int(decimals.max(initial=0))
     factor = int(_POWERS[most])
-    values = exact_for(whole, 2 * factor) * factor + fraction * _POWERS[most - decimals]  # the fraction is below 1
+    values = exact_for(whole, 2 * factor) * factor + fraction * _POWERS.take(most - decimals)  # a fraction is below 1
     return ScaledDecimals(values, most)
 
 
-def _decimals(words: Words, starts: Positions, ends: Positions) -> Positions:
-    """(N,) digits after the first point among the last 17 characters of each number; 0 without a point."""
-    decimals = 1 + _after_point(words, ends - 1, starts)
-    if (ends - starts).max(initial=0) > 9:
-        after_farther = _after_point(words, ends - 9, starts)
-        decimals = np.where(after_farther < 0, decimals, 9 + after_farther)
-    return decimals
+def _exceed(counts: Positions, least: int) -> bool:
+    return bool(counts.min(initial=least) < least or counts.max(initial=least) > _MOST_DIGITS)
 
 
-def _after_point(words: Words, ends: Positions, starts: Positions) -> Positions:
-    """(N,) characters between the first point in the word before `ends` and its end; -1 without a point."""
-    others = words[ends - 8] ^ _POINTS | ~_kept(ends - starts)
+def _decimals(words: Words, last: Words, ends: Positions, lengths: Positions) -> Positions:
+    """(N,) digits after the first point among the last 24 characters of each number; 0 without a point."""
+    decimals = _after_point(last, lengths)
+    for skipped in (8, 16):
+        if lengths.max(initial=0) > skipped:
+            farther = _after_point(words[ends - 8 - skipped], lengths - skipped)
+            decimals = np.where(farther < 0, decimals, farther + skipped)
+    return np.maximum(decimals, 0)
+
+
+def _after_point(word: Words, counts: Positions) -> Positions:
+    """(N,) characters after the first point among the last `counts` of a word; -1 without a point."""
+    others = word ^ _POINTS | ~_LAST.take(counts, mode="clip")
     found = (others - _ONES) & ~others & _HIGH_BITS  # the lowest bit that is set is that of the first point
     bits_below = np.bitwise_count((found & -found) - np.uint64(1))
     return 7 - (bits_below >> 3).astype(np.intp)
 
 
-def _digits(words: Words, ends: Positions, counts: Positions) -> npt.NDArray[np.int64] | None:
-    """(N,) numbers of the `counts` digits before `ends`, at most 16; None if another character is among them."""
-    low = _eight_digits(words, ends, counts)
+def _digits(words: Words, last: Words, ends: Positions, counts: Positions) -> npt.NDArray[np.int64] | None:
+    """(N,) numbers of the `counts` digits before `ends`, at most 16; None if another character is among them.
+
+    `last` holds the last eight of them.
+    """
+    low = _eight_digits(last, counts)
     if low is None or counts.max(initial=0) <= 8:
         return low
-    high = _eight_digits(words, ends - 8, counts - 8)
+    high = _eight_digits(words[ends - 16], counts - 8)
     return None if high is None else high * 10**8 + low
 
 
-def _eight_digits(words: Words, ends: Positions, counts: Positions) -> npt.NDArray[np.int64] | None:
-    """(N,) numbers of the `counts` digits before `ends`, at most the last eight of them; 0 where there are none."""
-    number = (words[ends - 8] ^ _ZEROS) & _kept(counts)
+def _eight_digits(word: Words, counts: Positions) -> npt.NDArray[np.int64] | None:
+    """(N,) numbers of the last `counts` characters of a word, at most eight; 0 where there are none."""
+    number = (word ^ _ZEROS) & _LAST.take(counts, mode="clip")
     if ((number + _ABOVE_NINE | number) & _HIGH_BITS).any():
         return None
     for base, shift, lanes in _FOLDS:
         number = (number * base + (number >> shift)) & lanes
-    return number.astype(np.int64)
-
-
-def _kept(counts: Positions) -> Words:
-    """(N,) masks of the last `counts` characters of a word, from none to all of them; a shift by 64 gives 0."""
-    return _ALL << (8 * (8 - np.clip(counts, 0, 8))).astype(np.uint64)
+    return number.view(np.int64)
