@@ -1,0 +1,1 @@
+"""Pages over what is measured."""

@@ -1,0 +1,105 @@
+"""Whether the stages run, succeed, and take as long as usual."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from monitoring.dashboards.grafana.panels import (
+    IS_WELL,
+    Column,
+    Query,
+    State,
+    bars,
+    curve,
+    figure,
+    page,
+    rows_of,
+    states,
+)
+
+_SLOWNESS = "max by (stage) (trading_stage_duration_seconds) / max by (stage) (trading_stage_usual_duration_seconds)"
+_UP = {1: State("up", "green"), 0: State("down", "red")}
+
+
+def pipeline_health() -> Dashboard:
+    """The dashboard."""
+    return page(
+        "pipeline_health",
+        "Pipeline health",
+        "Whether the stages run, succeed, and take as long as usual.",
+        {
+            "Now": [
+                figure(
+                    "Stages that failed",
+                    "Stages whose last run failed. The table below names them; the last line of their log tells why.",
+                    Query("sum(1 - max by (stage) (trading_stage_success))"),
+                    alarm_from=1,
+                ),
+                figure(
+                    "Slowest against its history",
+                    "The largest ratio of a stage's last wall time to the median of its earlier ones.",
+                    Query(f"max({_SLOWNESS})"),
+                    alarm_from=3,
+                ),
+                figure(
+                    "Since data came in",
+                    "Time since ingest_data last succeeded. The longest holiday is four days.",
+                    Query('time() - max(trading_stage_last_success_timestamp_seconds{stage="ingest_data"})'),
+                    alarm_from=5 * 86400,
+                    unit="s",
+                ),
+                figure(
+                    "Services that do not answer",
+                    "Whom Prometheus asks and does not reach; their metrics are missing.",
+                    Query("sum(1 - min by (job) (up))"),
+                    alarm_from=1,
+                ),
+            ],
+            "Stages": [
+                rows_of(
+                    "Last run of each stage",
+                    "What each stage told of its last run.",
+                    (
+                        Column("succeeded", "max by (stage) (trading_stage_success)", meaning=IS_WELL),
+                        Column("ended ago", "time() - max by (stage) (trading_stage_last_run_timestamp_seconds)", "s"),
+                        Column(
+                            "succeeded ago",
+                            "time() - max by (stage) (trading_stage_last_success_timestamp_seconds)",
+                            "s",
+                        ),
+                        Column("took", "max by (stage) (trading_stage_duration_seconds)", "s"),
+                        Column("usually takes", "max by (stage) (trading_stage_usual_duration_seconds)", "s"),
+                        Column("rows", "max by (stage) (trading_stage_rows)"),
+                    ),
+                ),
+                states(
+                    "Success",
+                    "Whether the last run of each stage succeeded, over time.",
+                    Query("max by (stage) (trading_stage_success)", "{{stage}}"),
+                    IS_WELL,
+                ),
+                curve(
+                    "Wall time",
+                    "Of each stage's last run.",
+                    Query("max by (stage) (trading_stage_duration_seconds)", "{{stage}}"),
+                    unit="s",
+                ),
+                bars(
+                    "Wall time against history",
+                    "Last wall time over the median of earlier ones. Only stages that made something before are here.",
+                    Query(_SLOWNESS, "{{stage}}"),
+                    alarm_from=3,
+                ),
+                curve("Rows", "Of each stage's output.", Query("max by (stage) (trading_stage_rows)", "{{stage}}")),
+            ],
+            "Ways that metrics come": [
+                bars(
+                    "Since the last push",
+                    "The Pushgateway shows the last samples of a job for ever; this is their age.",
+                    Query("time() - max by (job) (push_time_seconds)", "{{job}}"),
+                    alarm_from=9 * 86400,
+                    unit="s",
+                ),
+                states("Services", "Whether Prometheus reaches them.", Query("min by (job) (up)", "{{job}}"), _UP),
+            ],
+        },
+        since="now-7d",
+    )
