@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from deployment.backtesting.chart_style import blank_figure, rounded
+from MLOps.charts.chart_style import blank_figure, rounded
 from MLOps.evaluation.sentiment_ablation import AblationFigures
 from MLOps.market.accounting import FloatArray
 

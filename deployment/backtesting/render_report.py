@@ -1,23 +1,12 @@
 """The backtest report: one HTML file that needs no network, for a screen, a phone or paper."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from deployment.backtesting.draw_charts import (
-    LOOKS,
-    draw_costs,
-    draw_differences,
-    draw_drawdowns,
-    draw_equity,
-    draw_months,
-    draw_weights,
-)
+from deployment.backtesting.draw_charts import draw_charts
 from deployment.backtesting.render_page import PageFacts, render_page
-from MLOps.evaluation.comparison import CHAMPION, MODEL, Comparison
+from MLOps.charts.strategy_charts import LOOKS
+from MLOps.evaluation.comparison import MODEL, Comparison
 from MLOps.settings.backtest import BacktestTerms
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 _TEMPLATE = "report.html.j2"
 
@@ -41,7 +30,7 @@ def render_report(comparison: Comparison, terms: BacktestTerms, facts: ReportFac
     path = comparison.paths[MODEL]
     return render_page(
         _TEMPLATE,
-        _charts(comparison, facts.tickers),
+        draw_charts(comparison, facts.tickers),
         facts,
         terms=terms,
         looks=LOOKS,
@@ -50,17 +39,3 @@ def render_report(comparison: Comparison, terms: BacktestTerms, facts: ReportFac
         last=str(path.dates[-1]),
         sessions=len(path.dates),
     )
-
-
-def _charts(comparison: Comparison, tickers: tuple[str, ...]) -> dict[str, "go.Figure"]:
-    figures = {
-        "equity": draw_equity(comparison),
-        "differences": draw_differences(comparison.scorecard),
-        "drawdowns": draw_drawdowns(comparison),
-        "weights": draw_weights(comparison.paths[MODEL], tickers),
-        "months": draw_months(comparison),
-        "costs": draw_costs(comparison),
-    }
-    if CHAMPION in comparison.paths:
-        figures["champion_weights"] = draw_weights(comparison.paths[CHAMPION], tickers)
-    return figures

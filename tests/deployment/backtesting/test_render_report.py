@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployment.backtesting.draw_charts import LOOKS, draw_weights
+from deployment.backtesting.draw_charts import draw_weights
 from deployment.backtesting.render_report import ReportFacts, render_report
+from MLOps.charts.strategy_charts import LOOKS
 from MLOps.evaluation.comparison import compare
 from MLOps.inference.policy import EqualWeightPolicy
 from MLOps.settings.backtest import AccountSettings, BacktestTerms, BaselineSettings, BootstrapSettings

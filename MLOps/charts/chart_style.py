@@ -1,4 +1,4 @@
-"""How every chart of the reports looks."""
+"""How every chart of reports and dashboards looks."""
 
 from typing import TYPE_CHECKING
 

@@ -1,0 +1,1 @@
+"""Figures that several pages draw: how they look, and those of strategies."""
