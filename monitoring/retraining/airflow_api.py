@@ -9,6 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ PASSWORD_VARIABLE = "AIRFLOW_API_PASSWORD"
 
 
 class UnknownOutcomeError(ServiceUnavailableError):
-    """A request went out and no answer came: Airflow may have done it."""
+    """A request went out, and no answer came or one that leaves it open: Airflow may have done it."""
 
 
 class AirflowApi:
@@ -66,7 +67,7 @@ class AirflowApi:
         Raises
         ------
         UnknownOutcomeError
-            If no answer came.
+            If no answer came, or that of a server which failed.
         ServiceUnavailableError
             If Airflow refuses.
         """
@@ -81,7 +82,8 @@ class AirflowApi:
                 return found
         except urllib.error.HTTPError as error:
             told = " ".join(error.read(300).decode(errors="replace").split())
-            raise ServiceUnavailableError(f"Airflow refuses {path}: {error.code} {told}") from error
+            kind = UnknownOutcomeError if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR else ServiceUnavailableError
+            raise kind(f"Airflow refuses {path}: {error.code} {told}") from error
         except urllib.error.URLError as error:
             if isinstance(error.reason, ConnectionRefusedError):
                 raise ServiceUnavailableError(f"Airflow at {self._url} does not answer", mend="make up") from error

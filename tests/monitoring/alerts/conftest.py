@@ -13,6 +13,7 @@ import pytest
 
 from MLOps.alert_events import StageFailedEvent
 from MLOps.settings.alert_delivery import DeliverAlertsSettings
+from MLOps.settings.stage_settings import PathSettings
 from monitoring.alerts.deliver_alerts import read_settings
 
 _START = datetime(2024, 3, 5, 22, 0, tzinfo=UTC)
@@ -61,7 +62,7 @@ def alertmanager() -> Iterator[StandIn]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     stand_in.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield stand_in
     stand_in.hold.set()
@@ -70,17 +71,17 @@ def alertmanager() -> Iterator[StandIn]:
     thread.join()
 
 
+@pytest.fixture(scope="session")
+def composed() -> DeliverAlertsSettings:
+    """The settings as the YAML has them; to compose them takes most of a test's time."""
+    return read_settings(["delivery.pause_seconds=0", "retraining.enabled=false"])
+
+
 @pytest.fixture
-def settings(workspace: Path, alertmanager: StandIn) -> DeliverAlertsSettings:
+def settings(composed: DeliverAlertsSettings, workspace: Path, alertmanager: StandIn) -> DeliverAlertsSettings:
     """Delivery to the stand-in, without a pause; drift starts nothing."""
-    return read_settings(
-        [
-            f"paths.workspace='{workspace}'",
-            f"delivery.alertmanager_url='{alertmanager.url}'",
-            "delivery.pause_seconds=0",
-            "retraining.enabled=false",
-        ]
-    )
+    delivery = composed.delivery.model_copy(update={"alertmanager_url": alertmanager.url})
+    return composed.model_copy(update={"paths": PathSettings(workspace=workspace), "delivery": delivery})
 
 
 @pytest.fixture
