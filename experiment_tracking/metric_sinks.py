@@ -87,9 +87,15 @@ class TextFileSink:
         write_text(self._folder / f"{job}.prom", text_of(samples))
 
     def read(self, job: str) -> list[Sample]:
-        """What the file holds; nothing if there is none."""
+        """What the file holds; nothing if there is none, or it was broken by other hands."""
         path = self._folder / f"{job}.prom"
-        return samples_in(path.read_text(encoding="utf-8")) if path.is_file() else []
+        try:
+            return samples_in(path.read_bytes().decode())
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            _LOG.warning("%s is broken (%s); it begins anew", path, error)
+            return []
 
     def add(self, job: str, samples: Sequence[Sample], lock_seconds: float) -> list[Sample]:
         """Let `samples` take the place of those that spoke of the same; gives all that the file holds then.

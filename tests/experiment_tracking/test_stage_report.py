@@ -1,0 +1,172 @@
+"""Every run of a stage is told, whether it ends well or not, and no sink can make it fail."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from experiment_tracking.metric_sinks import TextFileSink
+from experiment_tracking.runner import run_stage
+from MLOps.errors import DataError, DivergenceError, FailedExpectationsError
+from MLOps.settings.stage_settings import StageSettings
+from MLOps.stage import Stage, StageResult, Tracker
+
+Told = Mapping[tuple[str, ...], float]
+
+
+class ProbeSettings(StageSettings):
+    window: int = Field(ge=1, description="Window, in rows.")
+    machine: dict[str, object] = Field(description="Machine.")
+
+
+def probe(settings: ProbeSettings, _tracker: Tracker) -> StageResult:
+    """Give a result."""
+    return StageResult(stage="probe", key="k", status="made", folder=settings.paths.data)
+
+
+STAGE = Stage("probe", ProbeSettings, probe)
+
+
+@pytest.fixture
+def run(project: Path) -> Callable[..., int]:
+    """``run(stage, *argv)``: the exit status of the stage's command in a project of its own."""
+
+    def call(stage: Stage[ProbeSettings] = STAGE, *argv: str) -> int:
+        return run_stage(stage, ["tracking.enabled=false", *argv])
+
+    assert project.exists()
+    return call
+
+
+@pytest.fixture
+def told(project: Path) -> Callable[..., Told]:
+    """``told(job)``: what the job's text file says, by metric (less the project's prefix) and label values."""
+
+    def read(job: str = "probe") -> Told:
+        samples = TextFileSink(project / "reports" / "metrics").read(job)
+        return {(sample.metric.name.removeprefix("trading_"), *sample.label_values): sample.value for sample in samples}
+
+    return read
+
+
+def failing(error: BaseException, **curves: float) -> Stage[ProbeSettings]:
+    def fail(_settings: ProbeSettings, tracker: Tracker) -> StageResult:
+        tracker.metrics(curves, step=1)
+        raise error
+
+    return replace(STAGE, run=fail)
+
+
+def giving(**parts: object) -> Stage[ProbeSettings]:
+    """A stage with that result."""
+
+    def give(settings: ProbeSettings, tracker: Tracker) -> StageResult:
+        return probe(settings, tracker).model_copy(update=parts)
+
+    return replace(STAGE, run=give)
+
+
+def as_stage(project: Path, stage: Stage[ProbeSettings], name: str) -> Stage[ProbeSettings]:
+    """The stage under another name, and its YAML with it."""
+    folder = project / "config" / "stages"
+    (folder / f"{name}.yaml").write_text((folder / "probe.yaml").read_text())
+    return replace(stage, name=name)
+
+
+def test_success_tells_duration_and_when(run: Callable[..., int], told: Callable[..., Told]) -> None:
+    assert run() == 0
+    found = told()
+    assert found["stage_success", "probe"] == 1
+    assert found["stage_duration_seconds", "probe"] > 0
+    assert found["stage_last_success_timestamp_seconds", "probe"] == found["stage_last_run_timestamp_seconds", "probe"]
+
+
+@pytest.mark.parametrize("error", [DataError("no bars"), ZeroDivisionError("by nothing"), KeyboardInterrupt()])
+def test_failure_keeps_the_last_success(
+    run: Callable[..., int], told: Callable[..., Told], error: BaseException
+) -> None:
+    run()
+    before = told()
+    assert run(failing(error)) != 0
+    after = told()
+    success = ("stage_last_success_timestamp_seconds", "probe")
+    assert after["stage_success", "probe"] == 0
+    assert after[success] == before[success] <= after["stage_last_run_timestamp_seconds", "probe"]
+
+
+def test_usual_duration_is_the_median_of_earlier_runs_that_made_something(
+    run: Callable[..., int], told: Callable[..., Told], project: Path
+) -> None:
+    usual, history = ("stage_usual_duration_seconds", "probe"), project / "reports/metrics/durations/probe.json"
+    run()
+    assert usual not in told()
+    history.write_text("[1.0, 5.0, 9.0]")
+    run(giving(status="already_made"))
+    assert (told()[usual], json.loads(history.read_text())) == (5.0, [1.0, 5.0, 9.0])
+    run(STAGE, "metrics.history_runs=3")
+    assert json.loads(history.read_text())[:2] == [5.0, 9.0]
+    assert len(json.loads(history.read_text())) == 3
+    history.write_text('["broken"')
+    run()
+    assert len(json.loads(history.read_text())) == 1
+
+
+def test_validation_tells_how_many_expectations_failed(
+    run: Callable[..., int], told: Callable[..., Told], project: Path
+) -> None:
+    failed = failing(FailedExpectationsError("bars fail 2 of 20 checks", failed=2))
+    assert run(as_stage(project, failed, "ingest_data")) == DataError.exit_code
+    assert told("ingest_data")["validation_failed_expectations", "ingest_data"] == 2
+    assert run(as_stage(project, giving(stage="ingest_data"), "ingest_data")) == 0
+    assert told("ingest_data")["validation_failed_expectations", "ingest_data"] == 0
+
+
+def test_training_that_diverged_tells_so_with_its_last_figures(
+    run: Callable[..., int], told: Callable[..., Told], project: Path
+) -> None:
+    diverged = failing(DivergenceError("training diverged"), **{"episode_reward": -3.5, "train/critic_loss": 8.0})
+    run(as_stage(project, diverged, "train_rl_agent"))
+    found = told("train_rl_agent")
+    assert found["training_diverged", "stock_trading"] == 1
+    assert (found["training_reward", "stock_trading"], found["training_loss", "stock_trading"]) == (-3.5, 8.0)
+    run(as_stage(project, giving(stage="train_rl_agent"), "train_rl_agent"))
+    assert told("train_rl_agent")["training_diverged", "stock_trading"] == 0
+
+
+def test_sigterm_is_told_as_a_failure(run: Callable[..., int], told: Callable[..., Told]) -> None:
+    def terminated(settings: ProbeSettings, tracker: Tracker) -> StageResult:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return probe(settings, tracker)
+
+    assert run(replace(STAGE, run=terminated)) == 130
+    assert told()["stage_success", "probe"] == 0
+
+
+def test_sink_that_is_down_costs_one_line_and_no_success(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(STAGE, "metrics.sink=pushgateway", "metrics.pushgateway_url=http://127.0.0.1:1") == 0
+    out, err = capsys.readouterr()
+    assert StageResult.model_validate_json(out).stage == "probe"
+    (line,) = err.strip().splitlines()
+    assert "the metrics of probe are not all reported" in line
+
+
+def test_failure_has_the_last_word_beside_a_sink_that_is_down(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = ("metrics.sink=pushgateway", "metrics.pushgateway_url=http://127.0.0.1:1")
+    assert run(failing(DataError("no bars")), *down) == DataError.exit_code
+    first, last = capsys.readouterr().err.strip().splitlines()
+    assert "not all reported" in first
+    assert last.endswith("probe: no bars")
+
+
+def test_command_that_cannot_read_its_settings_tells_nothing(run: Callable[..., int], project: Path) -> None:
+    assert run(STAGE, "window=0") == 2
+    assert not (project / "reports" / "metrics").exists()
