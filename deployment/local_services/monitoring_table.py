@@ -61,16 +61,32 @@ def monitoring_services(settings: MonitoringServicesSettings, programs: Mapping[
         Service(name, programs[name].command(*(f"{flag}={value}" for flag, value in own.items())), dict(os.environ))
         for name, own in flags.items()
     ]
-    return [Service("alert-receiver", _receiver_command(settings), dict(os.environ)), *servers]
+    receiver = Service("alert-receiver", _receiver_command(settings), dict(os.environ))
+    return [receiver, *servers, Service("alert-delivery", _delivery_command(settings), dict(os.environ))]
 
 
 def _receiver_command(settings: MonitoringServicesSettings) -> tuple[str, ...]:
-    values = {
-        "paths.workspace": str(settings.paths.workspace),
-        "ports.alert_receiver": settings.ports.alert_receiver,
-        "monitoring.heartbeat_interval_seconds": settings.monitoring.heartbeat_interval_seconds,
-        "monitoring.heartbeat_limit_seconds": settings.monitoring.heartbeat_limit_seconds,
-        "monitoring.keep_notifications": settings.monitoring.keep_notifications,
-    }
+    times = settings.monitoring
+    return _python_command(
+        settings,
+        "monitoring.alerts.webhook_receiver",
+        {
+            "monitoring.heartbeat_interval_seconds": times.heartbeat_interval_seconds,
+            "monitoring.heartbeat_limit_seconds": times.heartbeat_limit_seconds,
+            "monitoring.keep_notifications": times.keep_notifications,
+        },
+    )
+
+
+def _delivery_command(settings: MonitoringServicesSettings) -> tuple[str, ...]:
+    """Alert events of stages and of Airflow; what waits is told to Prometheus."""
+    module = "monitoring.alerts.deliver_alerts"
+    return (*_python_command(settings, module, {"metrics.sink": "pushgateway"}), "--watch")
+
+
+def _python_command(settings: MonitoringServicesSettings, module: str, own: Mapping[str, object]) -> tuple[str, ...]:
+    """A module of ours with the places of these settings, and settings of its own."""
+    ports = {f"ports.{name}": port for name, port in settings.ports.model_dump().items()}
+    values = {"paths.workspace": str(settings.paths.workspace), **ports, **own}
     overrides = (f"{key}={json.dumps(value)}" for key, value in values.items())
-    return (sys.executable, "-m", "monitoring.alerts.webhook_receiver", *overrides)
+    return (sys.executable, "-m", module, *overrides)

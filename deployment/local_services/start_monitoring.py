@@ -1,4 +1,4 @@
-"""Start Prometheus, the Pushgateway, Alertmanager and the webhook receiver on 127.0.0.1, and tell where to look.
+"""Start Prometheus, the Pushgateway, Alertmanager and our receiver and delivery of alerts; tell where to look.
 
 Run: ``python -m deployment.local_services.start_monitoring [key=value ...]``
 """
@@ -67,6 +67,7 @@ def _where_to_look(settings: MonitoringServicesSettings) -> str:
             f"Alertmanager  http://127.0.0.1:{ports.alertmanager}",
             f"Pushgateway   http://127.0.0.1:{ports.pushgateway}",
             f"logs          {monitoring_group(settings).folder}",
+            "stages report there with metrics.sink=pushgateway, in config/common/global_vars.yaml or on a command line",
             "end them with: make services-down",
         )
     )

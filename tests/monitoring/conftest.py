@@ -103,8 +103,8 @@ def live_monitoring(
     programs: dict[str, Program],  # noqa: ARG001 - skips where they are missing, so that no test fetches them
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Monitoring]:
-    """Prometheus, Pushgateway, Alertmanager and the receiver, quick, in a workspace and on ports of their own."""
-    names = ("prometheus", "pushgateway", "alertmanager", "alert_receiver")
+    """The monitoring services, quick, in a workspace and on ports of their own; no Airflow listens on its port."""
+    names = ("prometheus", "pushgateway", "alertmanager", "alert_receiver", "airflow")
     overrides = [
         f"paths.workspace='{tmp_path_factory.mktemp('monitored')}'",
         *(f"ports.{name}={port}" for name, port in zip(names, _free_ports(len(names)), strict=True)),

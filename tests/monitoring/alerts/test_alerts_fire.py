@@ -74,7 +74,8 @@ _STALENESS = 'trading_data_staleness_sessions{source="package"}'
 _EXPECTATIONS = 'trading_validation_failed_expectations{stage="ingest_data"}'
 _DRIFT = 'trading_drift_status{subject="features"}'
 _DIVERGED = 'trading_training_diverged{model="stock_trading"}'
-_DRAWDOWN = 'trading_backtest_max_drawdown_ratio{strategy="agent"}'
+_DRAWDOWN = 'trading_backtest_max_drawdown_ratio{strategy="champion"}'
+_BASELINE = 'trading_backtest_max_drawdown_ratio{strategy="equal_weight"}'
 _UP = 'up{job="pushgateway", instance="one"}'
 
 CASES = [
@@ -111,8 +112,9 @@ CASES = [
     _reward(30),
     _reward(96),
     _reward(70, "100 " * 28),  # three deviations of a history without spread, and less than half the reward
-    Case("DrawdownBreached", {_DRAWDOWN: "0.36x3"}, {"strategy": "agent"}),
+    Case("DrawdownBreached", {_DRAWDOWN: "0.36x3"}, {"strategy": "champion"}),
     Case("DrawdownBreached", {_DRAWDOWN: "0.35x3"}, None),
+    Case("DrawdownBreached", {_BASELINE: "0.5x3"}, None),
     Case("NoChampion", _champion(0, 0), _STRATEGY),
     Case("NoChampion", _champion(1, 1), None),
     Case("ChampionWithoutVerdict", _champion(4, 0), _STRATEGY),
