@@ -1,19 +1,16 @@
-"""A plan as an Airflow DAG: one task a step, a typed form, an alert for each failure."""
+"""A plan as an Airflow DAG: one task a step, a typed form, an alert for each failure and each late run."""
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from MLOps.errors import without_credentials
-from pipelines.orchestration.alerts import AlertEvent, write_alert
-from pipelines.orchestration.chain_run import WORKSPACE_KEY, override_text, reports_folder
+from pipelines.orchestration.airflow_alerts import tell_failure, tell_late, tell_success
 from pipelines.orchestration.form import FormField, form_fields
 from pipelines.orchestration.plan import Plan, Schedule
-from pipelines.orchestration.stage_operator import StageOperator, given_conf, run_date_of
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
+from pipelines.orchestration.stage_operator import StageOperator
 
 
 def chain(plan: Plan, documentation: str | None = None) -> DAG:
@@ -33,6 +30,7 @@ def chain(plan: Plan, documentation: str | None = None) -> DAG:
         schedule=_schedule(plan.schedule),
         catchup=False,  # and no start_date: a new plan waits for its next tick
         max_active_runs=1,
+        deadline=_deadline(plan),
         is_paused_upon_creation=plan.starts_paused,
         params={field.key: _param(field) for field in form_fields(plan)},
         tags=["strategy"],
@@ -40,7 +38,7 @@ def chain(plan: Plan, documentation: str | None = None) -> DAG:
         results: dict[str, Any] = {}
         for position, step in enumerate(plan.steps):
             is_last = position == len(plan.steps) - 1
-            read = [plan.schedule.asset] if plan.schedule.asset and position == 0 else []
+            read = plan.schedule.assets if position == 0 else ()
             updated = [plan.updates] if plan.updates and is_last else []
             task = StageOperator(
                 task_id=step.stage,
@@ -50,7 +48,9 @@ def chain(plan: Plan, documentation: str | None = None) -> DAG:
                 retries=step.retries,
                 retry_delay=timedelta(seconds=step.retry_delay_seconds),
                 execution_timeout=timedelta(minutes=step.timeout_minutes),
-                on_failure_callback=alert,
+                on_failure_callback=tell_failure,
+                on_success_callback=tell_success,
+                on_skipped_callback=tell_success,  # nothing new is no failure
                 inlets=[Asset(name) for name in (*read, *updated)],
                 outlets=[Asset(name) for name in updated],
             )
@@ -60,35 +60,24 @@ def chain(plan: Plan, documentation: str | None = None) -> DAG:
     return dag
 
 
-def alert(context: "Context") -> None:
-    """Write one alert event for a task that failed for good."""
-    task, dag_run = context["ti"], context["dag_run"]
-    plan = context["dag"].get_task(task.task_id).plan
-    conf = given_conf(context)
-    overrides = {WORKSPACE_KEY: override_text(WORKSPACE_KEY, conf[WORKSPACE_KEY])} if WORKSPACE_KEY in conf else {}
-    message = " ".join(str(context.get("exception") or "the task was ended from outside").split())
-    event = AlertEvent(
-        event="stage_failed",
-        severity="critical",
-        at=datetime.now(UTC),
-        plan=plan.name,
-        stage=task.task_id,
-        run_id=dag_run.run_id,
-        run_date=run_date_of(plan, context),
-        try_number=max(task.try_number, 1),
-        message=without_credentials(message),
-        log_url=str(getattr(task, "log_url", "")),
-    )
-    write_alert(reports_folder(plan, overrides), event)
-
-
 def _schedule(schedule: Schedule) -> Any:
-    """The clock, the asset, whichever of the two comes first, or none."""
+    """The clock, any of the assets, whichever comes first, or none."""
     clock = _coming_ticks(schedule.cron, schedule.timezone) if schedule.cron else None
-    assets = [Asset(schedule.asset)] if schedule.asset else []
+    assets = AssetAny(*map(Asset, schedule.assets)) if schedule.assets else None
     if clock and assets:
         return AssetOrTimeSchedule(timetable=clock, assets=assets)
-    return clock or assets or None
+    return clock or assets
+
+
+def _deadline(plan: Plan) -> DeadlineAlert | None:
+    """An alert for a run that has not ended in time, counted from when it was asked for."""
+    if plan.deadline_minutes is None:
+        return None
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(minutes=plan.deadline_minutes),
+        callback=SyncCallback(tell_late),
+    )
 
 
 def _coming_ticks(cron: str, timezone: str) -> CronTriggerTimetable:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,13 @@ def override_text(key: str, value: object) -> str:
 
 def reports_folder(plan: Plan, overrides: Mapping[str, str]) -> Path:
     """The reports of the workspace that the run works in."""
-    given = [overrides[WORKSPACE_KEY]] if WORKSPACE_KEY in overrides else []
-    values, layers = compose_values(plan.steps[0].stage, given)
-    return validated(PathSettings, values["paths"], layers).reports
+    return _paths(plan.steps[0].stage, overrides.get(WORKSPACE_KEY)).reports
+
+
+@cache  # a task asks when it runs, and again when it tells how it went
+def _paths(stage: str, workspace: str | None) -> PathSettings:
+    values, layers = compose_values(stage, [workspace] if workspace else [])
+    return validated(PathSettings, values["paths"], layers)
 
 
 @dataclass(frozen=True)

@@ -48,11 +48,11 @@ class Step(Settings):
 
 
 class Schedule(Settings):
-    """When a plan runs by itself; the asset or the clock, whichever comes first."""
+    """When a plan runs by itself; one of the assets or the clock, whichever comes first."""
 
     timezone: str = Field(description="Time zone of the cron line and of the run's date.")
     cron: str | None = Field(description="Cron line; empty means never by the clock.")
-    asset: str | None = Field(description="Asset whose update starts the plan; empty means none.")
+    assets: tuple[str, ...] = Field(description="Assets; the update of any of them starts the plan.")
 
     @field_validator("timezone")
     @classmethod
@@ -68,6 +68,9 @@ class Plan(Settings):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the plan: the name of its file.")
     description: str = Field(min_length=1, description="What the plan does, in one sentence.")
     schedule: Schedule = Field(description="When it runs by itself.")
+    deadline_minutes: float | None = Field(
+        gt=0, le=10_080, description="An alert is raised if a run has not ended so long after it was asked for."
+    )
     starts_paused: bool = Field(description="Whether a person must switch the schedule on in Airflow first.")
     updates: str | None = Field(description="Asset that is updated when the last step made something new.")
     steps: tuple[Step, ...] = Field(min_length=1, description="The stages, in their order.")

@@ -66,7 +66,7 @@ class StageOperator(BaseOperator):
 
 def open_run(plan: Plan, context: "Context") -> ChainRun:
     """The run that a task belongs to."""
-    overrides = overrides_of(plan, given_conf(context))
+    overrides = overrides_of(plan, given_conf(context["dag_run"].conf))
     return ChainRun(
         plan=plan,
         run_id=context["dag_run"].run_id,
@@ -76,11 +76,11 @@ def open_run(plan: Plan, context: "Context") -> ChainRun:
     )
 
 
-def given_conf(context: "Context") -> dict[str, Any]:
+def given_conf(form: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a person filled the form with, and the workspace that Airflow was started for."""
     workspace = os.environ.get(STAGE_WORKSPACE_VARIABLE)
     conf = {WORKSPACE_KEY: workspace} if workspace else {}
-    return conf | (context["dag_run"].conf or {})
+    return conf | dict(form or {})
 
 
 def run_date_of(plan: Plan, context: "Context") -> date:

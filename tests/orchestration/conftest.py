@@ -47,7 +47,8 @@ def plan_values() -> dict[str, Any]:
     """The plan `pair`: build_features, then run_backtest on its features."""
     return {
         "description": "Two small scripts.",
-        "schedule": {"timezone": "America/New_York", "cron": None, "asset": None},
+        "schedule": {"timezone": "America/New_York", "cron": None, "assets": []},
+        "deadline_minutes": None,
         "starts_paused": False,
         "updates": None,
         "steps": [

@@ -1,7 +1,6 @@
-"""A plan as a DAG: tasks, schedule, form, dates and alerts."""
+"""A plan as a DAG: tasks, schedule, form, dates and deadline."""
 
 import itertools
-import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -59,22 +58,31 @@ def test_the_form_is_typed_and_described(dag: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cron", "asset", "kind"),
+    ("cron", "assets", "kind"),
     [
-        ("0 9 * * SAT", "market_data", "AssetOrTimeSchedule"),
-        ("0 9 * * SAT", None, "CronTriggerTimetable"),
-        (None, "market_data", "AssetTriggeredTimetable"),
-        (None, None, "NullTimetable"),
+        ("0 9 * * SAT", ["market_data"], "AssetOrTimeSchedule"),
+        ("0 9 * * SAT", [], "CronTriggerTimetable"),
+        (None, ["market_data", "drift"], "AssetTriggeredTimetable"),
+        (None, [], "NullTimetable"),
     ],
 )
 def test_the_clock_the_asset_both_or_neither_start_it(
-    cron: str | None, asset: str | None, kind: str, plan_values: dict[str, Any], write_plan: Callable[..., Path]
+    cron: str | None, assets: list[str], kind: str, plan_values: dict[str, Any], write_plan: Callable[..., Path]
 ) -> None:
     from pipelines.orchestration.airflow_chain import chain
 
-    plan_values["schedule"] |= {"cron": cron, "asset": asset}
+    plan_values["schedule"] |= {"cron": cron, "assets": assets}
     dag = chain(load_plan("pair", write_plan(plan_values)))
     assert type(dag.timetable).__name__ == kind
+
+
+def test_any_asset_is_enough(dag: Any) -> None:
+    from airflow.sdk import Asset, AssetAny
+
+    condition = dag.timetable.asset_condition
+    assert isinstance(condition, AssetAny)
+    names = [asset.name for asset in condition.objects if isinstance(asset, Asset)]
+    assert names == ["market_data", "drift"]
 
 
 def test_a_new_plan_waits_for_its_next_tick(
@@ -87,7 +95,7 @@ def test_a_new_plan_waits_for_its_next_tick(
 
     from pipelines.orchestration.airflow_chain import chain
 
-    plan_values["schedule"] |= {"cron": "0 9 * * SAT", "asset": "market_data", "timezone": "America/New_York"}
+    plan_values["schedule"] |= {"cron": "0 9 * * SAT", "assets": ["market_data"], "timezone": "America/New_York"}
     dag = chain(load_plan("pair", write_plan(plan_values)))
     timetable = decode_timetable(encode_timetable(dag.timetable))  # as the scheduler gets it
     monkeypatch.setattr(trigger, "utcnow", lambda: datetime(2024, 3, 2, 14, 1, tzinfo=UTC))  # a minute after a tick
@@ -134,29 +142,13 @@ def test_the_run_date(context: dict[str, Any], expected: date, full: Plan) -> No
     assert run_date_of(full, context) == expected  # type: ignore[arg-type]
 
 
-def test_a_failure_told_twice_is_one_alert(dag: Any, workspace: Path) -> None:
-    from pipelines.orchestration.airflow_chain import alert
-
-    task = SimpleNamespace(task_id="build_features", try_number=2, log_url="http://127.0.0.1:8080/log")
-    context = _context({"paths.workspace": str(workspace)}) | {
-        "ti": task,
-        "dag": dag,
-        "exception": RuntimeError("close is NaN\nin row 7"),
-    }
-    alert(context)  # type: ignore[arg-type]
-    alert(context)  # type: ignore[arg-type]
-    (path,) = (workspace / "reports" / "alerts").iterdir()
-    event = json.loads(path.read_text())
-    assert event["message"] == "close is NaN in row 7"
-    assert (event["event"], event["stage"], event["try_number"]) == ("stage_failed", "build_features", 2)
-    assert event["run_date"] == "2024-03-05"
+def test_a_run_that_takes_too_long_is_told(full: Plan, dag: Any) -> None:
+    (deadline,) = dag.deadline
+    assert deadline.interval == timedelta(minutes=full.deadline_minutes or 0)
+    assert deadline.callback.path == "pipelines.orchestration.airflow_alerts.tell_late"
 
 
-def test_an_alert_holds_no_password(dag: Any, workspace: Path) -> None:
-    from pipelines.orchestration.airflow_chain import alert
+def test_a_plan_may_have_no_deadline(plan_values: dict[str, Any], write_plan: Callable[..., Path]) -> None:
+    from pipelines.orchestration.airflow_chain import chain
 
-    task = SimpleNamespace(task_id="build_features", try_number=1, log_url="")
-    failure = {"ti": task, "dag": dag, "exception": OSError("no answer from http://me:secret@host/mlflow")}
-    alert(_context({"paths.workspace": str(workspace)}) | failure)  # type: ignore[arg-type]
-    (path,) = (workspace / "reports" / "alerts").iterdir()
-    assert json.loads(path.read_text())["message"] == "no answer from http://***@host/mlflow"
+    assert not chain(load_plan("pair", write_plan(plan_values))).deadline

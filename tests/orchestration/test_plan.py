@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from MLOps.errors import SettingsError
+from MLOps.settings.alert_delivery import DeliverAlertsSettings
+from MLOps.settings.compose import compose_settings
 from MLOps.settings.project import project_root
 from pipelines.orchestration.load_plan import load_plan
 
@@ -31,7 +33,7 @@ def test_the_whole_strategy_goes_from_data_to_a_verdict() -> None:
     )
     assert stages == first + last
     assert plan.updates is None  # else it would start itself
-    assert load_plan("daily_data").updates == plan.schedule.asset
+    assert load_plan("daily_data").updates in plan.schedule.assets
 
 
 def _changed(values: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
@@ -128,5 +130,12 @@ def test_signal_rates_are_measured_on_the_bars_of_the_same_run() -> None:
 def test_new_sentences_and_the_plan_that_they_start_read_one_source() -> None:
     """The event of an asset carries no settings."""
     plan = load_plan("labelled_sentences")
-    assert plan.updates == load_plan("sentiment_finetuning").schedule.asset
+    assert load_plan("sentiment_finetuning").schedule.assets == (plan.updates,)
     assert plan.form == ("run_date",)
+
+
+def test_a_drift_alert_updates_an_asset_that_the_strategy_reads_and_no_plan_updates() -> None:
+    asset = compose_settings(DeliverAlertsSettings, "deliver_alerts").retraining.asset
+    assert asset in load_plan("full_strategy").schedule.assets
+    plans = [load_plan(path.stem) for path in (project_root() / "dags").glob("*.py")]
+    assert asset not in {plan.updates for plan in plans}
