@@ -113,6 +113,7 @@ def live_monitoring(
         "monitoring.group_wait_seconds=0",
         "monitoring.group_interval_seconds=1",
         "monitoring.heartbeat_interval_seconds=1",
+        "monitoring.heartbeat_limit_seconds=30",
     ]
     settings = read_settings(overrides)
     try:

@@ -5,6 +5,7 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,9 @@ import pandas as pd
 import pytest
 
 from deployment.local_services import start_monitoring, stop_monitoring
-from deployment.local_services.processes import living_processes, recorded_services
+from deployment.local_services.debian_programs import Program
+from deployment.local_services.monitoring_table import monitoring_services
+from deployment.local_services.processes import living_processes, recorded_services, start_service, stop_service
 from experiment_tracking.metric_sinks import PushgatewaySink, Sample
 from MLOps.metric_catalogue import DRIFT_STATUS
 from MLOps.settings.project import project_root
@@ -137,6 +140,22 @@ def test_every_rule_is_evaluated(live_monitoring: Any) -> None:
         return None if "unknown" in found else found
 
     assert live_monitoring.wait_for(healths, "an evaluation of every rule") == {"ok"}
+
+
+def test_silence_of_alertmanager_is_told_and_so_is_its_return(
+    live_monitoring: Any, programs: dict[str, Program]
+) -> None:
+    live, name = live_monitoring, "prometheus-alertmanager"
+    folder = start_monitoring.monitoring_group(live.settings).folder
+    (record,) = (record for record in recorded_services(folder) if record.name == name)
+    stop_service(record, folder, timeout_seconds=10)
+    live.wait_for(lambda: _statuses(live, "AlertingSilent"), "the alarm")
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        live.get("alert_receiver", "/health")
+    (service,) = (each for each in monitoring_services(live.settings, programs) if each.name == name)
+    start_service(name, service.command, service.environment, project_root(), folder)
+    live.wait_for(lambda: len(_statuses(live, "AlertingSilent")) > 1, "the end of the alarm")
+    assert _statuses(live, "AlertingSilent") == ["firing", "resolved"]
 
 
 def test_nothing_stays_after_the_services_are_stopped(live_monitoring: Any) -> None:
