@@ -163,7 +163,9 @@ class MetricsEndpoint:
         return (sample for samples in tuple(self._samples.values()) for sample in samples)
 
 
-def report_metrics(settings: StageSettings, samples_by_job: Mapping[str, Sequence[Sample]]) -> None:
+def report_metrics(
+    settings: StageSettings, samples_by_job: Mapping[str, Sequence[Sample]], *, can_write: bool = True
+) -> None:
     """Report samples by the sink that the settings name; whatever goes wrong is one warning and no error.
 
     A report replaces what earlier ones of the job said of the same subjects, and leaves the rest: a failed run
@@ -175,6 +177,8 @@ def report_metrics(settings: StageSettings, samples_by_job: Mapping[str, Sequenc
         `metrics`, `paths` and `ports`.
     samples_by_job : mapping of str to sequence of Sample
         Who reports, the stage as a rule; jobs are few, and named in the code. No series belongs to two jobs.
+    can_write : bool
+        False leaves the files alone, where the disk is known to take no more; a Pushgateway is told all the same.
     """
     metrics = settings.metrics
     if metrics.sink == "none":
@@ -182,7 +186,10 @@ def report_metrics(settings: StageSettings, samples_by_job: Mapping[str, Sequenc
     deadline = time.monotonic() + metrics.timeout_seconds
     with only_warned(", ".join(samples_by_job)):
         file = TextFileSink(metrics_folder(settings))
-        held = {job: file.add(job, samples, _seconds_to(deadline)) for job, samples in samples_by_job.items()}
+        held = {
+            job: file.add(job, samples, _seconds_to(deadline)) if can_write else merged(file.read(job), samples)
+            for job, samples in samples_by_job.items()
+        }
         if metrics.sink == "pushgateway":
             gateway = PushgatewaySink(pushgateway_url(settings), metrics.timeout_seconds)
             # The socket's own limit counts anew for each packet, and not for a name that does not resolve.

@@ -150,7 +150,8 @@ def _run(stage: Stage[SettingsT], settings: SettingsT, started: float) -> StageR
     try:
         result = _tracked(stage, settings, curves)
     except (KeyboardInterrupt, Exception) as error:
-        report_failure(settings, stage.name, time.perf_counter() - started, error, curves)
+        told = _storage_error(error) or error
+        report_failure(settings, stage.name, time.perf_counter() - started, told, curves)
         raise
     result = result.model_copy(update={"seconds": round(time.perf_counter() - started, 3)})
     report_success(settings, result, curves)

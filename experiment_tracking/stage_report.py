@@ -7,7 +7,7 @@ from experiment_tracking.duration_history import usual_seconds
 from experiment_tracking.metric_sinks import Sample, metrics_folder, only_warned, report_metrics
 from experiment_tracking.reported_figures import samples_of
 from MLOps import metric_catalogue as catalogue
-from MLOps.errors import DivergenceError, FailedExpectationsError
+from MLOps.errors import DivergenceError, FailedExpectationsError, StorageError
 from MLOps.settings.stage_settings import StageSettings
 from MLOps.stage import Scalar, StageResult
 
@@ -44,14 +44,17 @@ def report_success(settings: StageSettings, result: StageResult, curves: Mapping
 def report_failure(
     settings: StageSettings, stage: str, seconds: float, error: BaseException, curves: Mapping[str, float]
 ) -> None:
-    """Report a run that ended in `error`; what it tracked until then is told too."""
+    """Report a run that ended in `error`; what it tracked until then is told too.
+
+    After a StorageError no file is tried: the one line on it is enough.
+    """
     with only_warned(stage):
         samples = _of_run(stage, seconds, succeeded=False)
         if isinstance(error, FailedExpectationsError):
             samples.append(Sample(catalogue.VALIDATION_FAILED, error.failed, (stage,)))
         if isinstance(error, DivergenceError):
             samples.append(Sample(catalogue.TRAINING_DIVERGED, 1, (settings.registry.model_name,)))
-        _report(settings, stage, samples, curves)
+        _report(settings, stage, samples, curves, can_write=not isinstance(error, StorageError))
 
 
 def _of_run(stage: str, seconds: float, *, succeeded: bool) -> list[Sample]:
@@ -65,10 +68,12 @@ def _of_run(stage: str, seconds: float, *, succeeded: bool) -> list[Sample]:
     return [*samples, Sample(catalogue.STAGE_LAST_SUCCESS, now, (stage,))] if succeeded else samples
 
 
-def _report(settings: StageSettings, stage: str, samples: list[Sample], figures: Mapping[str, float]) -> None:
+def _report(
+    settings: StageSettings, stage: str, samples: list[Sample], figures: Mapping[str, float], *, can_write: bool = True
+) -> None:
     """Report `samples`, and what the table makes of `figures`."""
     told = samples_of(stage, figures, {"stage": stage, "model": settings.registry.model_name})
-    report_metrics(settings, {**told, stage: samples + told.get(stage, [])})
+    report_metrics(settings, {**told, stage: samples + told.get(stage, [])}, can_write=can_write)
 
 
 def _numbers(details: Mapping[str, Scalar]) -> dict[str, float]:

@@ -1,16 +1,18 @@
 """Every run of a stage is told, whether it ends well or not, and no sink can make it fail."""
 
+import errno
 import json
 import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import Field
 
-from experiment_tracking.metric_sinks import TextFileSink
+from experiment_tracking.metric_sinks import TextFileSink, samples_in
 from experiment_tracking.runner import run_stage
 from MLOps.errors import DataError, DivergenceError, FailedExpectationsError
 from MLOps.settings.stage_settings import StageSettings
@@ -165,6 +167,21 @@ def test_failure_has_the_last_word_beside_a_sink_that_is_down(
     first, last = capsys.readouterr().err.strip().splitlines()
     assert "not all reported" in first
     assert last.endswith("probe: no bars")
+
+
+def test_full_disk_is_told_to_the_gateway_alone(
+    run: Callable[..., int], told: Callable[..., Told], gateway: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run()
+    capsys.readouterr()
+    full = failing(OSError(errno.ENOSPC, "No space left on device"))
+    before = told()
+    run(full, "metrics.sink=pushgateway", f"metrics.pushgateway_url={gateway.url}")
+    assert told() == before
+    pushed = {sample.metric.name: sample.value for sample in samples_in(gateway.put["/metrics/job/probe"])}
+    success, since = "trading_stage_success", "stage_last_success_timestamp_seconds"
+    assert (pushed[success], pushed[f"trading_{since}"]) == (0, before[since, "probe"])
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 def test_command_that_cannot_read_its_settings_tells_nothing(run: Callable[..., int], project: Path) -> None:
