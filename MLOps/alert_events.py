@@ -44,6 +44,11 @@ class _Event(Settings):
         raise NotImplementedError
 
     @property
+    def is_raised_by_a_rule(self) -> bool:
+        """Whether Prometheus tells Alertmanager that it fires, so that nobody else need."""
+        return False
+
+    @property
     def labels(self) -> Labels:
         """The alert's identity."""
         return tuple(sorted({"alertname": self.alert_name, "severity": self.severity, **self.subject}.items()))
@@ -107,6 +112,11 @@ class DriftFoundEvent(_Event):
     event: Literal["drift_found"] = Field(description="Kind of the event.")
     drift_subject: str = Field(description="What drifted: features, news scores, ...")
     check: str = Field(description="Key of the check's output.")
+    pushed: bool = Field(description="Whether Prometheus has it as a metric too, whose rule raises the same alert.")
+
+    @property
+    def is_raised_by_a_rule(self) -> bool:
+        return self.pushed
 
     @property
     def subject(self) -> dict[str, str]:

@@ -28,7 +28,8 @@ def due_alerts(
     Parameters
     ----------
     events : iterable of AlertEvent
-        The oldest first; only the last of each alert counts.
+        The oldest first; only the last of each alert counts. Of one that a rule of Prometheus raises, only an end is
+        told, for it may have been told from here that it began.
     told : mapping
         What was told before, by identity.
     now : datetime
@@ -63,8 +64,10 @@ def as_told(event: AlertEvent, before: ToldAlert | None, now: datetime) -> ToldA
 def _is_news(event: AlertEvent, told: ToldAlert | None) -> bool:
     if event.status == "resolved":  # the end of what nobody was told of is no news
         return told is not None and told.status == "firing"
-    return told is None or told.event_file != event.file_name
+    return not event.is_raised_by_a_rule and (told is None or told.event_file != event.file_name)
 
 
 def _is_to_renew(event: AlertEvent, told: ToldAlert | None, now: datetime, renew_after: timedelta) -> bool:
-    return event.status == "firing" and told is not None and now - told.told_at >= renew_after
+    if told is None or event.status == "resolved" or event.is_raised_by_a_rule:
+        return False
+    return now - told.told_at >= renew_after

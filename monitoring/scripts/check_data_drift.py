@@ -17,6 +17,7 @@ from MLOps.artifacts import Made, Output, make_once
 from MLOps.errors import PlatformError, SettingsError
 from MLOps.settings.drift import DriftSettings, DriftSubject
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
+from monitoring.drift.drift_events import write_drift_events
 from monitoring.drift.report import DriftReport, draw_report, figures_of, read_report, write_report
 from monitoring.drift.subjects import Load, find_inputs, subject_loads
 from monitoring.drift.verdict import Status, SubjectDrift, judge
@@ -54,6 +55,7 @@ def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
     report = read_report(result.folder)
     for found in report.subjects:
         _tell(found)
+    write_drift_events(settings, result.key, report.subjects)
     checked_at = {f"{found.subject}.checked_timestamp_seconds": time.time() for found in report.subjects}
     return result.model_copy(update={"metrics": result.metrics | checked_at})
 

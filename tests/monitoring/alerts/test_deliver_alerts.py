@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from experiment_tracking.metric_sinks import samples_in
-from MLOps.alert_events import StageFailedEvent, end_alert, events_folder, read_events, write_event
+from MLOps.alert_events import DriftFoundEvent, StageFailedEvent, end_alert, events_folder, read_events, write_event
 from MLOps.settings.alert_delivery import DeliverAlertsSettings
 from monitoring.alerts.deliver_alerts import deliver_alerts, main, run_once, watch
 from monitoring.alerts.delivery_record import read_record, record_path
+from monitoring.services.configuration import rules_folder
 
 At = Callable[[float], datetime]
 MakeFailure = Callable[..., StageFailedEvent]
@@ -235,6 +237,52 @@ def test_a_clock_that_was_put_back_makes_no_invalid_alert(
     deliver_alerts(settings, at(0))
     (alert,) = alertmanager.alerts
     assert alert["startsAt"] <= alert["endsAt"]
+
+
+@pytest.fixture
+def tell_drift(workspace: Path, at: At) -> Callable[[float, str, bool], None]:
+    """Writes a drift event: minutes after the start, its status, whether it was pushed to Prometheus too."""
+
+    def tell(minutes: float, status: str, pushed: bool) -> None:
+        values = {
+            **{"event": "drift_found", "status": status, "at": at(minutes), "run_date": None, "message": "far off"},
+            **{"log_url": "", "drift_subject": "features", "check": f"c{minutes:g}", "pushed": pushed},
+        }
+        write_event(workspace / "reports", DriftFoundEvent.model_validate(values))
+
+    return tell
+
+
+def test_drift_is_the_same_alert_as_that_of_the_rule(
+    settings: DeliverAlertsSettings, alertmanager: Any, tell_drift: Callable[..., None], at: At
+) -> None:
+    rules = yaml.safe_load((rules_folder() / "data.yaml").read_text())["groups"][0]["rules"]
+    (rule,) = [rule for rule in rules if rule["alert"] == "DriftFound"]
+    tell_drift(0, "firing", False)
+    deliver_alerts(settings, at(1))
+    (alert,) = alertmanager.alerts
+    assert alert["labels"] == {"alertname": rule["alert"], **rule["labels"], "subject": "features"}
+
+
+def test_what_a_rule_raises_is_left_to_it(
+    settings: DeliverAlertsSettings, alertmanager: Any, tell_drift: Callable[..., None], at: At
+) -> None:
+    tell_drift(0, "firing", True)
+    assert deliver_alerts(settings, at(1)).waiting == 0
+    assert alertmanager.posts == []
+
+
+def test_what_began_here_ends_here_also_where_a_rule_has_taken_over(
+    settings: DeliverAlertsSettings, alertmanager: Any, tell_drift: Callable[..., None], at: At
+) -> None:
+    tell_drift(0, "firing", False)
+    deliver_alerts(settings, at(1))
+    tell_drift(2, "firing", True)
+    deliver_alerts(settings, at(9))
+    assert len(alertmanager.posts) == 1
+    tell_drift(10, "resolved", True)
+    deliver_alerts(settings, at(11))
+    assert [alert["endsAt"] for alert in alertmanager.alerts][1:] == [at(10).isoformat()]
 
 
 def test_a_watch_goes_on_after_a_failure_and_tells_it_once(

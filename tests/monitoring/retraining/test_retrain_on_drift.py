@@ -113,6 +113,7 @@ def tell_drift(workspace: Path) -> Tell:
                 "log_url": "",
                 "drift_subject": subject,
                 "check": f"check{hours:g}",
+                "pushed": False,
             }
         )
         write_event(workspace / "reports", event)
