@@ -54,6 +54,7 @@ class DriftThresholdSettings(Settings):
     drifted_columns_fraction: float = Field(
         gt=0, le=1, description="A subject drifts when this share of its columns does."
     )
+    minimum_drifted_columns: int = Field(ge=1, le=1_000, description="And at least so many of them, if it has as many.")
     severe_factor: float = Field(
         ge=1, le=1_000, description="A subject drifts when one column's score is this multiple of its threshold."
     )

@@ -17,23 +17,35 @@ _MEND = "run build_features again (pipelines/feature_engineering/build_features.
 
 
 def read_features(path: Path, settings: DriftSettings) -> Table:
-    """The features of a file, as `settings.views` look at them.
+    """The features of a file, as `look_at` shows them.
 
     Unlike `MLOps.market.panel.read_panel` it takes what it finds: missing values, missing rows, text where numbers
     were. These are what a check is there to tell.
-
-    Returns
-    -------
-    Table
-        Columns ``<feature>.<ticker>``, or ``<feature>`` where all tickers have the same; a row a session, without
-        the first ones, which have no past.
 
     Raises
     ------
     DataError
         If the file is missing or unreadable, has no dates or tickers, or one of them twice.
     """
-    frame = _read(path)
+    return look_at(_read(path), settings)
+
+
+def look_at(frame: pd.DataFrame, settings: DriftSettings) -> Table:
+    """The features of a long table as `settings.views` look at them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns date, tic and the features; no ticker twice on a date.
+
+    Returns
+    -------
+    Table
+        Columns ``<feature>.<ticker>``, or ``<feature>`` where all tickers have the same; a row a session, without
+        the first ones, which have no past.
+    """
+    if frame.empty:
+        return Table(pd.DataFrame())
     days, row = np.unique(frame["date"].to_numpy(), return_inverse=True)
     tickers, column = np.unique(frame["tic"].to_numpy(dtype=str), return_inverse=True)
     features: dict[str, FloatArray] = {}
@@ -58,7 +70,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} does not exist", "a .parquet or .csv file of features", _MEND)
     try:
         frame = pd.read_csv(path, converters={"tic": str}) if path.suffix == ".csv" else pd.read_parquet(path)
-        frame["date"] = pd.to_datetime(frame["date"])
+        frame["date"] = pd.to_datetime(frame["date"], format="ISO8601")
         is_twice = frame.duplicated(_KEYS)
     except KeyError as error:
         raise DataError(f"{path} has no column {error}", "features with date and tic", _MEND) from error

@@ -124,7 +124,10 @@ def _column(
 
 def _reasons(columns: tuple[ColumnDrift, ...], gone: list[str], settings: DriftThresholdSettings) -> Iterator[str]:
     drifted = [column for column in columns if column.is_drifted]
-    if drifted and len(drifted) >= settings.drifted_columns_fraction * len(columns):
+    least = max(
+        settings.drifted_columns_fraction * len(columns), min(settings.minimum_drifted_columns, len(columns)), 1
+    )
+    if len(drifted) >= least:
         yield f"{len(drifted)} of {len(columns)} columns drifted: {_named([column.column for column in drifted])}"
     severe = [f"{column.column} ({column.excess:.1f})" for column in drifted if column.excess >= settings.severe_factor]
     if severe:

@@ -1,0 +1,184 @@
+"""The stage through its command line: what it finds, what it says, and how it ends."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from monitoring.drift.report import read_report
+from monitoring.drift.verdict import Status
+
+CURRENT = 40 * 2  # rows of the current window: 40 sessions of two tickers
+Check = Callable[..., Any]
+Spoil = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def in_current(column: str, change: Callable[["pd.Series[Any]"], Any]) -> Spoil:
+    """A spoiler of one column of the current window."""
+
+    def spoil(frame: pd.DataFrame) -> pd.DataFrame:
+        values = frame[column]
+        return frame.assign(**{column: pd.concat([values.iloc[:-CURRENT], change(values.iloc[-CURRENT:])])})
+
+    return spoil
+
+
+def in_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """The index as text, with its unit in the current window."""
+    words = frame["rsi_30"].astype(str)
+    words.iloc[-CURRENT:] += " points"
+    return frame.assign(rsi_30=words)
+
+
+def of(ticker: str, column: str, value: float) -> Spoil:
+    """A spoiler of one ticker's column: the same value all along the current window."""
+
+    def spoil(frame: pd.DataFrame) -> pd.DataFrame:
+        spoiled = frame.copy()
+        rows = spoiled.index[-CURRENT:][spoiled["tic"].iloc[-CURRENT:] == ticker]
+        spoiled.loc[rows, column] = value
+        return spoiled
+
+    return spoil
+
+
+def test_unchanged_features_do_not_drift(check: Check, features: pd.DataFrame) -> None:
+    outcome = check(features)
+    assert outcome.status == 0
+    assert outcome.last_line.endswith("features: no drift; 0 of 7 columns beyond their threshold")
+    metrics = outcome.result["metrics"]
+    assert (metrics["features.status"], metrics["features.drifted_fraction"]) == (0, 0)
+    assert metrics["features.missing_fraction"] == 0
+    assert metrics["features.checked_timestamp_seconds"] > 1.7e9
+    assert {name for name in metrics if name.startswith("features.score.rsi_30.")} == {
+        f"features.score.rsi_30.{method}" for method in ("psi", "jensenshannon", "wasserstein")
+    }
+
+
+def test_windows_are_the_newest_sessions_and_those_before(check: Check, features: pd.DataFrame) -> None:
+    (found,) = read_report(Path(check(features).result["folder"])).subjects
+    days = features["date"].drop_duplicates().dt.date.astype(str).tolist()
+    assert found.current is not None
+    assert found.reference is not None
+    assert (found.current.first, found.current.last, found.current.rows) == (days[-40], days[-1], 40)
+    assert (found.reference.first, found.reference.last, found.reference.rows) == (days[-240], days[-41], 200)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (in_current("rsi_30", lambda values: values + 40), "columns drifted: rsi_30.AAA, rsi_30.BBB"),
+        (of("AAA", "rsi_30", 50.0), r"far beyond the threshold .*: rsi_30.AAA \("),  # a stuck sensor
+        (in_current("macd", lambda values: values * 100), r"far beyond the threshold .*macd.AAA \("),  # another unit
+        (
+            in_current("rsi_30", lambda values: values * np.nan),
+            "missing values: rsi_30.AAA \\(100%, before 0%\\), rsi_30.BBB",
+        ),
+        (in_words, "missing values: rsi_30.AAA \\(100%"),
+    ],
+    ids=["mean", "stuck", "unit", "all_missing", "strings"],
+)
+def test_what_changed_is_drift_with_a_status_of_its_own(
+    check: Check, features: pd.DataFrame, spoil: Spoil, told: str
+) -> None:
+    outcome = check(spoil(features))
+    assert outcome.status == 3
+    assert outcome.result["metrics"]["features.status"] == Status.DRIFT
+    assert outcome.result["details"]["features.status"] == "drift"
+    assert re.search(told, outcome.last_line)
+
+
+def test_text_among_numbers_is_told(check: Check, features: pd.DataFrame) -> None:
+    assert "rsi_30: 80 of 600 values are no numbers, first '" in check(in_words(features)).stderr
+
+
+def test_constant_columns_do_not_drift(check: Check, features: pd.DataFrame) -> None:
+    outcome = check(features.assign(rsi_30=50.0, macd=0.0))
+    assert outcome.status == 0
+    assert "no drift" in outcome.last_line
+
+
+def test_column_without_any_value_is_told_and_not_judged(check: Check, features: pd.DataFrame) -> None:
+    outcome = check(features.assign(rsi_30=np.nan))
+    assert outcome.status == 0
+    assert "columns without a value in the reference window: rsi_30" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda frame: frame.iloc[:0], "current window: no rows; allowed: at least 20"),
+        (lambda frame: frame.iloc[:14], "current window: 2 rows from 2019-01-09 to 2019-01-10; allowed: at least 20"),
+        (lambda frame: frame.iloc[:12], "current window: 1 row from 2019-01-09 to 2019-01-09; allowed: at least 20"),
+        (lambda frame: frame.iloc[:150], "reference window: 30 rows from"),
+        (lambda frame: frame.assign(close=np.nan, rsi_30=np.nan, macd=np.nan, turbulence=np.nan), "no column has a"),
+        (lambda frame: frame.drop(columns="tic"), "has no column"),
+    ],
+    ids=["empty", "two_rows", "one_row", "short_reference", "all_missing", "no_tickers"],
+)
+def test_what_cannot_be_checked_says_why(check: Check, features: pd.DataFrame, spoil: Spoil, told: str) -> None:
+    outcome = check(spoil(features))
+    assert outcome.status == 2
+    assert "features: could not be checked: " in outcome.last_line
+    assert told in outcome.last_line
+    assert outcome.result["metrics"]["features.status"] == Status.NOT_CHECKED
+
+
+def test_features_that_are_not_there_cannot_be_checked(check: Check) -> None:
+    outcome = check(None)
+    assert outcome.status == 2
+    assert "processed_data_with_features.parquet does not exist" in outcome.last_line
+
+
+def test_file_that_is_no_parquet_cannot_be_checked(check: Check, features: pd.DataFrame, workspace: Path) -> None:
+    check(features)
+    (workspace / "data/processed/processed_data_with_features.parquet").write_text("no table")
+    assert check(None).status == 2
+
+
+def test_columns_that_are_gone_are_drift_and_new_ones_are_told(
+    check: Check, features: pd.DataFrame, workspace: Path
+) -> None:
+    features.to_parquet(workspace / "earlier.parquet")
+    now = features.rename(columns={"rsi_30": "rsi_14"})
+    outcome = check(now, "--reference_features_path", "earlier.parquet")
+    assert outcome.status == 3
+    assert "columns that are gone: rsi_30.AAA, rsi_30.BBB" in outcome.last_line
+    assert "new columns, which nothing can be compared with: rsi_14.AAA, rsi_14.BBB" in outcome.stderr
+
+
+def test_windows_without_a_common_column_cannot_be_compared(
+    check: Check, features: pd.DataFrame, workspace: Path
+) -> None:
+    features[["date", "tic", "rsi_30"]].to_parquet(workspace / "earlier.parquet")
+    outcome = check(features[["date", "tic", "macd"]], "--reference_features_path", "earlier.parquet")
+    assert outcome.status == 2
+    assert "no column in common" in outcome.last_line
+
+
+def test_plan_takes_drift_and_what_cannot_be_checked_as_results(check: Check, features: pd.DataFrame) -> None:
+    drifted = in_current("rsi_30", lambda values: values + 40)(features)
+    outcome = check(drifted, "fail_on_drift=false")
+    assert (outcome.status, outcome.result["details"]["features.status"]) == (0, "drift")
+    outcome = check(features.iloc[:14], "fail_on_unchecked=false")
+    assert (outcome.status, outcome.result["details"]["features.status"]) == (0, "not_checked")
+
+
+def test_second_run_finds_the_first_ones_answer_and_ends_as_it_did(check: Check, features: pd.DataFrame) -> None:
+    drifted = in_current("rsi_30", lambda values: values + 40)(features)
+    first, second = check(drifted), check(None)
+    assert (first.result["status"], second.result["status"]) == ("made", "already_made")
+    assert first.status == second.status == 3
+    assert first.result["artifacts"] == second.result["artifacts"]
+    assert second.last_line.split(" ", 1)[1] == first.last_line.split(" ", 1)[1]
+
+
+def test_nothing_to_check_is_a_fault_of_the_settings(check: Check, features: pd.DataFrame) -> None:
+    outcome = check(features, "subjects=[news_scores,actions]")
+    assert outcome.status == 2
+    assert "none of them is there to be checked" in outcome.last_line
+    assert outcome.result == {}
