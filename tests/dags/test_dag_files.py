@@ -62,6 +62,7 @@ def test_each_file_holds_the_dag_of_its_plan(parsed: dict[str, object]) -> None:
             *("build_features", "ingest_data", "measure_signal_rates", "promote_to_paper"),
             *("run_backtest", "score_news", "train_rl_agent"),
         ],
+        "health_checks": ["check_champions", "check_freshness"],
         "labelled_sentences": ["prepare_sentiment_dataset"],
         "sentiment_finetuning": ["prepare_sentiment_dataset", "promote_sentiment_model", "train_sentiment_model"],
     }

@@ -1,0 +1,33 @@
+"""The champions of all families at one look."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiment_tracking.metric_sinks import TextFileSink
+from MLOps.settings.champions import ChampionsSettings
+from MLOps.settings.compose import compose_settings
+from model_registry.champion import ensure_champion
+from model_registry.family import SENTIMENT
+from model_registry.open_registry import open_registry
+from monitoring.scripts.check_champions import main
+
+
+def test_each_family_is_told_and_nothing_registered(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = [f"paths.workspace={workspace}", "tracking.enabled=false", "registry.kind=filesystem"]
+    registry = open_registry(compose_settings(ChampionsSettings, "check_champions", overrides))
+    ensure_champion(registry, "sentiment", SENTIMENT)
+    assert main(overrides) == 0
+    found = json.loads(capsys.readouterr().out)["metrics"]
+    assert (found["stock_trading.champion_version"], found["sentiment.champion_version"]) == (0, 1)
+    assert (found["stock_trading.champion_has_verdict"], found["sentiment.champion_has_verdict"]) == (0, 1)
+    told = TextFileSink(workspace / "reports" / "metrics").read("champions")
+    assert {(sample.metric.name, *sample.label_values) for sample in told} == {
+        ("trading_champion_version", "stock_trading"),
+        ("trading_champion_version", "sentiment"),
+        ("trading_champion_has_verdict", "stock_trading"),
+        ("trading_champion_has_verdict", "sentiment"),
+        ("trading_champion_since_timestamp_seconds", "sentiment"),
+    }
+    assert registry.versions("stock_trading") == ()
