@@ -31,7 +31,7 @@ _KEYS = ["ticker", "window", "period_start"]
 _FREQUENCIES: dict[Period, str] = {"month": "M", "quarter": "Q", "year": "Y"}
 
 
-def measure_signal_rates(closes: pd.DataFrame, windows: Sequence[int], period: Period) -> pd.DataFrame:
+def rates_by_period(closes: pd.DataFrame, windows: Sequence[int], period: Period) -> pd.DataFrame:
     """Count the signals of each ticker, window and period.
 
     Whether a row is a signal is known at its own close, and the same whatever is measured beside it.
@@ -103,7 +103,7 @@ def overall_rates(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        What `measure_signal_rates` gives.
+        What `rates_by_period` gives.
 
     Returns
     -------

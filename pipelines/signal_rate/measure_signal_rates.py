@@ -59,10 +59,10 @@ def measure_signal_rates(settings: SignalRatesSettings, tracker: Tracker) -> Sta
 def _make(
     folder: Path, closes: "pd.DataFrame", origin: Mapping[str, Scalar], settings: SignalRatesSettings, tracker: Tracker
 ) -> Made:
-    from MLOps.market.signal_rate_table import measure_signal_rates, overall_rates, write_signal_rates
+    from MLOps.market.signal_rate_table import overall_rates, rates_by_period, write_signal_rates
 
     measured = closes.assign(follows_gap=False) if settings.windows_span_gaps else closes
-    table = measure_signal_rates(measured, settings.windows, settings.period)
+    table = rates_by_period(measured, settings.windows, settings.period)
     write_signal_rates(table, folder / _FILE)
     _track_curves(table, settings.period, tracker)
     overall, tickers = overall_rates(table), sorted(closes["ticker"].unique())

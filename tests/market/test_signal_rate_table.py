@@ -14,7 +14,7 @@ from MLOps.errors import DataError
 from MLOps.market.scaled_decimals import from_floats
 from MLOps.market.signal_rate import SignalCounter
 from MLOps.market.signal_rate_table import (
-    measure_signal_rates,
+    rates_by_period,
     overall_rates,
     period_positions,
     read_signal_rates,
@@ -35,7 +35,7 @@ def closes(
 
 def test_counts_by_month_are_those_worked_out_by_hand() -> None:
     # 30 and 31 January, 1 to 4 February; means of two rows: -, 1.5, 2, 1.5, 1.5, 3
-    table = measure_signal_rates(closes([1, 2, 2, 1, 2, 4]), [2], "month")
+    table = rates_by_period(closes([1, 2, 2, 1, 2, 4]), [2], "month")
     assert table.to_dict("list") == {
         "ticker": ["AAA", "AAA"],
         "window": [2, 2],
@@ -50,36 +50,36 @@ def test_counts_by_month_are_those_worked_out_by_hand() -> None:
 def test_tie_that_floating_point_takes_for_a_signal_is_none() -> None:
     frame = closes([0.1, 0.3, 0.2])
     assert (frame["close"] > frame["close"].rolling(3).mean()).sum() == 1
-    assert measure_signal_rates(frame, [3], "year")["signals"].tolist() == [0]
+    assert rates_by_period(frame, [3], "year")["signals"].tolist() == [0]
 
 
 def test_no_mean_spans_a_gap() -> None:
     prices = [1, 2, 3, 9, 10, 11, 12]
-    whole = measure_signal_rates(closes(prices), [3], "year")
-    broken = measure_signal_rates(closes(prices, gaps=[3]), [3], "year")
+    whole = rates_by_period(closes(prices), [3], "year")
+    broken = rates_by_period(closes(prices, gaps=[3]), [3], "year")
     assert whole[COUNTS].to_numpy().tolist() == [[7, 5, 5]]
     assert broken[COUNTS].to_numpy().tolist() == [[7, 3, 3]]  # the third, then the sixth and the seventh
 
 
 def test_two_gaps_in_a_row_leave_the_row_between_them_alone() -> None:
-    table = measure_signal_rates(closes([1, 2, 3, 4, 5], gaps=[2, 3]), [2], "year")
+    table = rates_by_period(closes([1, 2, 3, 4, 5], gaps=[2, 3]), [2], "year")
     assert table[COUNTS].to_numpy().tolist() == [[5, 2, 2]]
 
 
 def test_window_of_one_row_never_signals() -> None:
-    assert measure_signal_rates(closes([1, 2, 3]), [1], "year")[COUNTS].to_numpy().tolist() == [[3, 3, 0]]
+    assert rates_by_period(closes([1, 2, 3]), [1], "year")[COUNTS].to_numpy().tolist() == [[3, 3, 0]]
 
 
 def test_tickers_and_windows_do_not_touch_each_other() -> None:
     first, second = closes([1, 2, 4, 3.01]), closes([7, 5.5, 6, 8], ticker="BBB")
-    together = measure_signal_rates(pd.concat([first, second]).sort_values(["day", "ticker"]), [3, 2], "month")
-    alone = [measure_signal_rates(of, [window], "month") for of in (first, second) for window in (2, 3)]
+    together = rates_by_period(pd.concat([first, second]).sort_values(["day", "ticker"]), [3, 2], "month")
+    alone = [rates_by_period(of, [window], "month") for of in (first, second) for window in (2, 3)]
     pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True))
 
 
 def test_ticker_without_a_mean_is_left_out_of_that_window() -> None:
     frame = pd.concat([closes([1, 2, 3]), closes([1, 2], ticker="NEW"), closes([1, 2, 3], ticker="OFF", gaps=[1])])
-    table = measure_signal_rates(frame, [2, 3], "year")
+    table = rates_by_period(frame, [2, 3], "year")
     assert list(zip(table["ticker"], table["window"], strict=True)) == [
         *(("AAA", 2), ("AAA", 3), ("NEW", 2)),
         ("OFF", 2),
@@ -89,18 +89,18 @@ def test_ticker_without_a_mean_is_left_out_of_that_window() -> None:
 @pytest.mark.parametrize(("frame", "longest"), [(closes([1, 2, 3]), 3), (closes([]), 0)], ids=["short", "empty"])
 def test_windows_that_fit_into_no_ticker_are_told(frame: pd.DataFrame, longest: int) -> None:
     with pytest.raises(DataError, match=rf"windows=\[4, 9\].*the longest has {longest} in all"):
-        measure_signal_rates(frame, [4, 9], "month")
+        rates_by_period(frame, [4, 9], "month")
 
 
 def test_positions_count_empty_periods_too() -> None:
     late = closes([1, 2], ticker="BBB", start="2020-12-31")
-    table = measure_signal_rates(pd.concat([closes([1, 2]), late]), [1], "quarter")
+    table = rates_by_period(pd.concat([closes([1, 2]), late]), [1], "quarter")
     assert period_positions(table, "quarter").tolist() == [0, 3, 4]
     assert table["period_start"].dt.strftime("%Y-%m").tolist() == ["2020-01", "2020-10", "2021-01"]
 
 
 def test_written_table_is_read_back_and_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
-    table = measure_signal_rates(closes([1, 2, 2, 1, 2, 4]), [2, 3], "month")
+    table = rates_by_period(closes([1, 2, 2, 1, 2, 4]), [2, 3], "month")
     for name in ("one", "two"):
         write_signal_rates(table, tmp_path / name)
     pd.testing.assert_frame_equal(read_signal_rates(tmp_path / "one"), table, check_dtype=False)
@@ -116,7 +116,7 @@ def test_sum_over_the_periods_is_what_the_job_counts(dollars: list[float], windo
     assume(window <= len(dollars))
     counter = SignalCounter(window)
     counter.add(from_floats(np.array(dollars)))
-    (overall,) = overall_rates(measure_signal_rates(closes(dollars), [window], "month")).itertuples()
+    (overall,) = overall_rates(rates_by_period(closes(dollars), [window], "month")).itertuples()
     assert (overall.rows, overall.signals, overall.rate) == (counter.rows, counter.signals, counter.rate)
 
 
@@ -130,5 +130,5 @@ def test_signals_are_those_of_exact_fractions_between_the_gaps(
     whole = [rows for rows in windows if not gaps.intersection(rows[1:])]
     assume(whole)
     above = [exact[rows[-1]] > sum(exact[row] for row in rows) / window for rows in whole]
-    (overall,) = overall_rates(measure_signal_rates(closes(dollars, gaps=sorted(gaps)), [window], "year")).itertuples()
+    (overall,) = overall_rates(rates_by_period(closes(dollars, gaps=sorted(gaps)), [window], "year")).itertuples()
     assert (overall.rows_with_mean, overall.signals) == (len(whole), sum(above))
