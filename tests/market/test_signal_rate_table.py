@@ -14,9 +14,9 @@ from MLOps.errors import DataError
 from MLOps.market.scaled_decimals import from_floats
 from MLOps.market.signal_rate import SignalCounter
 from MLOps.market.signal_rate_table import (
-    rates_by_period,
     overall_rates,
     period_positions,
+    rates_by_period,
     read_signal_rates,
     write_signal_rates,
 )
