@@ -1,12 +1,12 @@
 """Which model's inputs and actions are checked."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from MLOps.errors import PlatformError
 from MLOps.inference.model_files import model_digest
 from MLOps.inference.policy import MlpActorPolicy, Policy, load_policy
 from MLOps.settings.drift import DriftSettings
+from model_registry.open_registry import find_registry
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,17 @@ def find_model(settings: DriftSettings) -> WatchedModel | None:
 
 def _find(settings: DriftSettings) -> tuple[str, str, Policy] | None:
     if settings.model_folder is not None:
-        folder: Path = settings.paths.workspace / settings.model_folder
+        folder = settings.paths.workspace / settings.model_folder
         digest = model_digest(folder)
         return f"model {digest[:12]}", digest, load_policy(folder, digest)
-    from model_registry.open_registry import open_registry
-    from model_registry.stock_policy import load_model
-
-    registry, name = open_registry(settings), settings.registry.model_name
-    if settings.model_version is not None:
-        version = registry.by_version(name, settings.model_version)
-    elif (aliased := registry.by_alias(name, settings.model_alias)) is not None:
-        version = aliased
-    else:
+    registry, name = find_registry(settings), settings.registry.model_name
+    if registry is None:
         return None
-    return f"{name} version {version.version}", version.digest, load_model(registry, version).policy
+    version = (
+        registry.by_alias(name, settings.model_alias)
+        if settings.model_version is None
+        else registry.by_version(name, settings.model_version)
+    )
+    if version is None:
+        return None
+    return str(version), version.digest, load_policy(registry.fetch(version), version.digest)
