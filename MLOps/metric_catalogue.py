@@ -40,7 +40,7 @@ STAGE_LAST_SUCCESS = _gauge("stage_last_success_timestamp_seconds", "When the st
 STAGE_USUAL_DURATION = _gauge(
     "stage_usual_duration_seconds", "Median wall time of the stage's earlier runs that made something.", "stage"
 )
-STAGE_ROWS = _gauge("stage_rows", "Rows of the output of the stage's last run.", "stage")
+STAGE_ROWS = _gauge("stage_rows", "Rows that the stage's last run wrote or measured.", "stage")
 
 DATA_STALENESS = _gauge(
     "data_staleness_sessions", "Exchange sessions that the newest bar lies behind the run's clock.", "source"
