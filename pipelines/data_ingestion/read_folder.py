@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ from MLOps.market.calendars import close_instants
 from MLOps.market.news import as_news, no_news
 from MLOps.market.source import Origin
 from MLOps.settings.ingestion import FolderSettings
+from pipelines.data_ingestion.read_exact_csv import read_exact_csv
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": partial(pd.read_csv, float_precision="round_trip"),  # pandas' own parser misses some nearest doubles
-    ".gz": partial(pd.read_csv, float_precision="round_trip"),
+    ".csv": read_exact_csv,
+    ".gz": read_exact_csv,
     ".parquet": pd.read_parquet,
     ".jsonl": lambda path: pd.read_json(path, lines=True, convert_dates=False, precise_float=True),
 }

@@ -15,9 +15,9 @@ from MLOps.market.news import as_news
 from MLOps.market.source import Origin
 from MLOps.package_archive.fetch import fetch_package_file
 from MLOps.settings.ingestion import PackageArchiveSettings, Universe
+from pipelines.data_ingestion.read_exact_csv import read_exact_csv
 
 _MEND = "config/data_sources.yaml"
-_NEAREST = "round_trip"  # of pandas' parsers the one that gives the double nearest to what is written
 
 
 class PackageArchiveSource:
@@ -77,14 +77,14 @@ def _days(dates: pd.Series, place: str) -> pd.Series:
 
 
 def _long_bars(path: Path, universe: Universe) -> pd.DataFrame:
-    frame = _renamed(pd.read_csv(path, float_precision=_NEAREST), universe.columns, str(path))
+    frame = _renamed(read_exact_csv(path), universe.columns, str(path))
     frame["session"] = pd.to_datetime(frame["session"]).astype("datetime64[us]")
     frame["volume"] = frame["volume"].astype(float)
     return infer_actions(frame.assign(is_close_only=False, is_delisted=False))
 
 
 def _wide_bars(path: Path, universe: Universe) -> pd.DataFrame:
-    wide = _renamed(pd.read_csv(path, float_precision=_NEAREST), universe.columns, str(path), keep_others=True)
+    wide = _renamed(read_exact_csv(path), universe.columns, str(path), keep_others=True)
     frame = wide.melt(id_vars="session", var_name="ticker", value_name="adjusted_close").dropna()
     frame["session"] = pd.to_datetime(frame["session"]).astype("datetime64[us]")
     unknown = dict.fromkeys(("open", "high", "low", "close", "volume"), float("nan"))
