@@ -62,6 +62,10 @@ services-up: setup ## start Prometheus, Pushgateway, Alertmanager and an alert p
 services-down: ## end every process that `make services-up` started
 	@[[ ! -x .venv/bin/python ]] || python -m deployment.local_services.stop_monitoring
 
+.PHONY: dashboard
+dashboard: setup ## show runs, champions, backtests, drift and alerts in the browser, on 127.0.0.1; needs no service
+	python -m monitoring.dashboards.web.show_dashboard
+
 .PHONY: clean-runs
 clean-runs: setup ## trim old runs and reports by age and count; never touches a champion
 	python -m deployment.clean_runs

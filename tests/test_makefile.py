@@ -10,7 +10,7 @@ import pytest
 
 from MLOps.settings.project import project_root
 
-USE = {"demo", "up", "down", "services-up", "services-down", "clean-runs", "sample-data"}
+USE = {"demo", "up", "down", "services-up", "services-down", "dashboard", "clean-runs", "sample-data"}
 TARGETS = USE | {"setup", "test", "test-slow", "test-services", "bench", "bench-long", "check", "format", "lock"}
 
 

@@ -13,6 +13,7 @@ import MLOps.settings
 from MLOps.settings.alert_delivery import DeliverAlertsSettings
 from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
+from MLOps.settings.dashboard import DashboardSettings
 from MLOps.settings.local_services import LocalServicesSettings
 from MLOps.settings.monitoring_services import MonitoringServicesSettings
 from MLOps.settings.project import project_root
@@ -23,6 +24,7 @@ ROOT = project_root()
 TABLE = yaml.safe_load((ROOT / "config/orchestration/stages.yaml").read_text())
 BESIDE_THE_STAGES: dict[str, type[StageSettings]] = {
     "clean_runs": CleaningSettings,
+    "dashboard": DashboardSettings,
     "deliver_alerts": DeliverAlertsSettings,
     "local_services": LocalServicesSettings,
     "monitoring_services": MonitoringServicesSettings,
