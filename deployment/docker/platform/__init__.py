@@ -1,0 +1,1 @@
+"""The platform as one image, and what deployment/docker/compose.yaml mounts beside it."""
