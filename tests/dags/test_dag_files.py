@@ -59,7 +59,7 @@ def test_each_file_holds_the_dag_of_its_plan(parsed: dict[str, object]) -> None:
         "crypto_data": ["ingest_crypto_bars", "measure_signal_rates"],
         "daily_data": ["ingest_data"],
         "full_strategy": [
-            *("build_features", "ingest_data", "measure_signal_rates", "promote_to_paper"),
+            *("build_features", "check_data_drift", "ingest_data", "measure_signal_rates", "promote_to_paper"),
             *("run_backtest", "score_news", "train_rl_agent"),
         ],
         "health_checks": ["check_champions", "check_freshness"],

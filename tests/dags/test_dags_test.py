@@ -13,7 +13,7 @@ from pipelines.orchestration.chain_record import newest_chain
 from pipelines.orchestration.summary import summarize
 
 STAGES = [
-    *("ingest_data", "measure_signal_rates", "score_news", "build_features"),
+    *("ingest_data", "measure_signal_rates", "score_news", "build_features", "check_data_drift"),
     *("train_rl_agent", "run_backtest", "promote_to_paper"),
 ]
 
@@ -43,7 +43,7 @@ def test_the_whole_strategy_runs(
     assert list(found.stage_seconds) == STAGES
     assert Path(found.outcome["report"]).is_file()
     assert f"verdict: {found.outcome['verdict']}" in captured.out
-    assert captured.err.index("[1/7] ingest_data") < captured.err.index("[7/7] promote_to_paper")
+    assert captured.err.index("[1/8] ingest_data") < captured.err.index("[8/8] promote_to_paper")
     with sqlite3.connect(workspace / ".airflow" / "airflow.db") as database:
         carried = [json.loads(value) for (value,) in database.execute("select value from xcom")]
     assert {result["stage"]: result["key"] for result in carried} == {

@@ -28,7 +28,7 @@ def test_the_whole_strategy_goes_from_data_to_a_verdict() -> None:
     plan = load_plan("full_strategy")
     stages = [step.stage for step in plan.steps]
     first, last = (
-        ["ingest_data", "measure_signal_rates", "score_news", "build_features"],
+        ["ingest_data", "measure_signal_rates", "score_news", "build_features", "check_data_drift"],
         ["train_rl_agent", "run_backtest", "promote_to_paper"],
     )
     assert stages == first + last

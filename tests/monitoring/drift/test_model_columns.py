@@ -159,7 +159,7 @@ def test_policy_that_learned_nothing_is_passed_over(check: Check, features: pd.D
     [
         (["--model_folder", "nowhere"], "nowhere"),
         (["--model_version", "7"], "7"),
-        (["--model_folder", "model", "--features_path", "other.parquet"], "AAA, BBB"),
+        (["--model_folder", "model", "--features_path", "other.parquet"], "holds no ticker BBB"),
     ],
     ids=["folder", "version", "tickers"],
 )
