@@ -97,6 +97,8 @@ class PortSettings(Settings):
     pushgateway: int = Field(ge=1024, le=65535, description="Prometheus Pushgateway.")
     alertmanager: int = Field(ge=1024, le=65535, description="Alertmanager.")
     alert_receiver: int = Field(ge=1024, le=65535, description="Webhook receiver, which keeps and shows alerts.")
+    airflow_statsd: int = Field(ge=1024, le=65535, description="UDP port that takes Airflow's own metrics.")
+    airflow_metrics: int = Field(ge=1024, le=65535, description="Page of Airflow's own metrics, for Prometheus.")
     grafana: int = Field(ge=1024, le=65535, description="Grafana.")
 
 

@@ -62,7 +62,9 @@ def monitoring_services(settings: MonitoringServicesSettings, programs: Mapping[
         for name, own in flags.items()
     ]
     receiver = Service("alert-receiver", _receiver_command(settings), dict(os.environ))
-    return [receiver, *servers, Service("alert-delivery", _delivery_command(settings), dict(os.environ))]
+    delivery = Service("alert-delivery", _delivery_command(settings), dict(os.environ))
+    bridge = _python_command(settings, "monitoring.airflow_metrics.statsd_bridge", {})
+    return [receiver, *servers, delivery, Service("airflow-metrics", bridge, dict(os.environ))]
 
 
 def _receiver_command(settings: MonitoringServicesSettings) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ _READY = {
     "pushgateway": "/-/ready",
     "alertmanager": "/-/ready",
     "alert_receiver": "/health",
+    "airflow_metrics": "/metrics",
 }
 
 

@@ -16,6 +16,7 @@ class Addresses:
     pushgateway: str
     alertmanager: str
     alert_receiver: str
+    airflow_metrics: str | None = None  # where nothing bridges Airflow's own metrics
 
     @classmethod
     def on_this_machine(cls, ports: PortSettings) -> "Addresses":
@@ -25,6 +26,7 @@ class Addresses:
             pushgateway=f"127.0.0.1:{ports.pushgateway}",
             alertmanager=f"127.0.0.1:{ports.alertmanager}",
             alert_receiver=f"127.0.0.1:{ports.alert_receiver}",
+            airflow_metrics=f"127.0.0.1:{ports.airflow_metrics}",
         )
 
 

@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import promql_parser
 import pytest
 
-from deployment.local_services import stop_monitoring
 from deployment.local_services.debian_programs import PROGRAMS, Program, find_programs, programs_folder
 from deployment.local_services.monitoring_table import monitoring_home
-from deployment.local_services.start_monitoring import read_settings, start_monitoring
+from deployment.local_services.start_monitoring import monitoring_group, read_settings, start_monitoring
 from MLOps.settings.monitoring_services import MonitoringServicesSettings
 from monitoring.alerts.alert_journal import journal_path, read_journal
 from monitoring.alerts.notification import Notification
@@ -104,7 +103,15 @@ def live_monitoring(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Monitoring]:
     """The monitoring services, quick, in a workspace and on ports of their own; no Airflow listens on its port."""
-    names = ("prometheus", "pushgateway", "alertmanager", "alert_receiver", "airflow")
+    names = (
+        "prometheus",
+        "pushgateway",
+        "alertmanager",
+        "alert_receiver",
+        "airflow",
+        "airflow_metrics",
+        "airflow_statsd",
+    )
     overrides = [
         f"paths.workspace='{tmp_path_factory.mktemp('monitored')}'",
         *(f"ports.{name}={port}" for name, port in zip(names, _free_ports(len(names)), strict=True)),
@@ -120,4 +127,4 @@ def live_monitoring(
         start_monitoring(settings, lambda _: None)
         yield Monitoring(settings, overrides)
     finally:
-        stop_monitoring.main(overrides)
+        monitoring_group(settings).stop(lambda _: None)

@@ -13,13 +13,16 @@ from MLOps.errors import ServiceUnavailableError
 @pytest.fixture
 def overrides(workspace: Path) -> list[str]:
     """A workspace and ports of the test's own."""
-    probes = [socket.socket() for _ in range(4)]
+    probes = [socket.socket() for _ in range(6)]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))
     ports = [probe.getsockname()[1] for probe in probes]
     for probe in probes:
         probe.close()
-    names = ("prometheus", "pushgateway", "alertmanager", "alert_receiver")
+    names = (
+        *("prometheus", "pushgateway", "alertmanager", "alert_receiver"),
+        *("airflow_metrics", "airflow_statsd"),
+    )
     return [
         f"paths.workspace='{workspace}'",
         *(f"ports.{name}={port}" for name, port in zip(names, ports, strict=True)),

@@ -12,7 +12,13 @@ from deployment.local_services.monitoring_table import monitoring_home, monitori
 from deployment.local_services.start_monitoring import read_settings
 from MLOps.settings.monitoring_services import MonitoringServicesSettings
 
-_PORTS = {"prometheus": 21090, "pushgateway": 21091, "alertmanager": 21093, "alert_receiver": 21095}
+_PORTS = {
+    "airflow_metrics": 21102,
+    "prometheus": 21090,
+    "pushgateway": 21091,
+    "alertmanager": 21093,
+    "alert_receiver": 21095,
+}
 
 
 @pytest.fixture
@@ -36,7 +42,9 @@ def _loaded(path: Path) -> dict[str, Any]:
 def test_prometheus_asks_and_alerts_on_the_ports_of_the_settings(home: Path) -> None:
     loaded = _loaded(home / "prometheus.yaml")
     asked = {job["job_name"]: job["static_configs"][0]["targets"] for job in loaded["scrape_configs"]}
-    assert asked == {name: [f"127.0.0.1:{_PORTS[name]}"] for name in ("pushgateway", "prometheus", "alertmanager")}
+    ports = {name: _PORTS[name] for name in ("pushgateway", "prometheus", "alertmanager")}
+    ports["airflow"] = _PORTS["airflow_metrics"]
+    assert asked == {name: [f"127.0.0.1:{port}"] for name, port in ports.items()}
     (alertmanager,) = loaded["alerting"]["alertmanagers"]
     assert alertmanager["static_configs"] == [{"targets": ["127.0.0.1:21093"]}]
 
