@@ -7,9 +7,8 @@ warning line, and never fails what was to be reported.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -17,54 +16,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from filelock import FileLock
 
+from experiment_tracking.metric_samples import Sample, merged, registry_of, samples_in, text_of
 from MLOps.artifacts import write_text
 from MLOps.errors import without_credentials
-from MLOps.metric_catalogue import CATALOGUE, Metric
 from MLOps.settings.stage_settings import StageSettings
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-    from prometheus_client.metrics_core import Metric as MetricFamily
+    pass
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One value of a metric of the catalogue.
-
-    Attributes
-    ----------
-    metric : Metric
-        What was measured.
-    value : float
-        In the unit that the metric's name tells.
-    label_values : tuple of str
-        One for each label of the metric, in its order.
-
-    Raises
-    ------
-    ValueError
-        If there is not one value for each label.
-    """
-
-    metric: Metric
-    value: float
-    label_values: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if len(self.label_values) != len(self.metric.labels):
-            raise ValueError(f"{self.metric.name} has the labels {self.metric.labels}, not {self.label_values}")
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Label values by name."""
-        return dict(zip(self.metric.labels, self.label_values, strict=True))
-
-    @property
-    def subject(self) -> tuple[str, tuple[str, ...]]:
-        """What the sample speaks of: its metric, and the value of the metric's first label."""
-        return self.metric.name, self.label_values[:1]
 
 
 class MetricSink(Protocol):
@@ -124,7 +84,7 @@ class PushgatewaySink:
     def replace(self, job: str, samples: Sequence[Sample]) -> None:
         from prometheus_client import push_to_gateway
 
-        push_to_gateway(self._url, job, _registry_of(lambda: samples), timeout=self._timeout_seconds)
+        push_to_gateway(self._url, job, registry_of(lambda: samples), timeout=self._timeout_seconds)
 
 
 class MetricsEndpoint:
@@ -138,7 +98,7 @@ class MetricsEndpoint:
 
     def __init__(self, port: int, address: str = "127.0.0.1") -> None:
         self._place, self._samples = (port, address), dict[str, tuple[Sample, ...]]()
-        self.registry = _registry_of(self._all)
+        self.registry = registry_of(self._all)
 
     def __enter__(self) -> "MetricsEndpoint":
         from prometheus_client import start_http_server
@@ -216,32 +176,6 @@ def metrics_folder(settings: StageSettings) -> Path:
     return settings.paths.reports / "metrics"
 
 
-def merged(earlier: Iterable[Sample], reported: Sequence[Sample]) -> list[Sample]:
-    """What is known after a report: its samples, and the earlier ones of subjects that it does not speak of."""
-    subjects = {sample.subject for sample in reported}
-    known = [*(sample for sample in earlier if sample.subject not in subjects), *reported]
-    return sorted(known, key=lambda sample: (sample.metric.name, sample.label_values))
-
-
-def text_of(samples: Sequence[Sample]) -> str:
-    """The samples in the text format of Prometheus."""
-    from prometheus_client import generate_latest
-
-    return generate_latest(_registry_of(lambda: samples)).decode()
-
-
-def samples_in(text: str) -> list[Sample]:
-    """The samples of a text; those that the catalogue no longer knows are left out."""
-    from prometheus_client.parser import text_string_to_metric_families
-
-    return [
-        Sample(metric, found.value, tuple(found.labels[label] for label in metric.labels))
-        for family in text_string_to_metric_families(text)
-        for found in family.samples
-        if (metric := CATALOGUE.get(found.name)) and set(found.labels) == set(metric.labels)
-    ]
-
-
 def done_within(seconds: float, work: Callable[[], None]) -> None:
     """Do `work` in a thread, and raise what it raises; TimeoutError if it has not ended after `seconds`."""
     ended: SimpleQueue[Exception | None] = SimpleQueue()
@@ -257,7 +191,7 @@ def done_within(seconds: float, work: Callable[[], None]) -> None:
     try:
         error = ended.get(timeout=seconds)
     except Empty:
-        raise TimeoutError(f"no answer within {seconds:g} s") from None
+        raise TimeoutError(f"no answer within {seconds:.1f} s") from None
     if error is not None:
         raise error
 
@@ -269,29 +203,3 @@ def _replace_all(sink: MetricSink, samples_by_job: Mapping[str, Sequence[Sample]
 
 def _seconds_to(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())
-
-
-@dataclass(frozen=True)
-class _Families:
-    """Samples as prometheus_client collects them: one family a metric."""
-
-    read: Callable[[], Iterable[Sample]]
-
-    def collect(self) -> Iterator["MetricFamily"]:
-        from prometheus_client.core import GaugeMetricFamily
-
-        families: dict[Metric, GaugeMetricFamily] = {}
-        for sample in self.read():
-            metric = sample.metric
-            if metric not in families:
-                families[metric] = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
-            families[metric].add_metric(sample.label_values, sample.value)
-        yield from families.values()
-
-
-def _registry_of(read: Callable[[], Iterable[Sample]]) -> "CollectorRegistry":
-    from prometheus_client import CollectorRegistry
-
-    registry = CollectorRegistry()
-    registry.register(_Families(read))
-    return registry

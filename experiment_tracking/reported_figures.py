@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from experiment_tracking.metric_sinks import Sample
+from experiment_tracking.metric_samples import Sample
 from MLOps import metric_catalogue as catalogue
 from MLOps.metric_catalogue import Metric
 

@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping
 
 from experiment_tracking.duration_history import usual_seconds
-from experiment_tracking.metric_sinks import Sample, metrics_folder, only_warned, report_metrics
+from experiment_tracking.metric_samples import Sample
+from experiment_tracking.metric_sinks import metrics_folder, only_warned, report_metrics
 from experiment_tracking.reported_figures import samples_of
 from MLOps import metric_catalogue as catalogue
 from MLOps.errors import DivergenceError, FailedExpectationsError, StorageError

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from experiment_tracking.metric_sinks import Sample, report_metrics
+from experiment_tracking.metric_samples import Sample
+from experiment_tracking.metric_sinks import report_metrics
 from MLOps import metric_catalogue as catalogue
 from MLOps.alert_events import AlertEvent, read_events
 from MLOps.errors import DataError, PlatformError, ServiceUnavailableError, StorageError

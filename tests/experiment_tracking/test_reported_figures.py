@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from experiment_tracking.metric_sinks import Sample
+from experiment_tracking.metric_samples import Sample
 from experiment_tracking.reported_figures import FIGURES, Figure, samples_of
 from MLOps import metric_catalogue as catalogue
 from MLOps.settings.project import project_root

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from experiment_tracking.metric_sinks import TextFileSink, samples_in
+from experiment_tracking.metric_samples import samples_in
+from experiment_tracking.metric_sinks import TextFileSink
 from experiment_tracking.runner import run_stage
 from MLOps.errors import DataError, DivergenceError, FailedExpectationsError
 from MLOps.settings.stage_settings import StageSettings

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from deployment.local_services.debian_programs import Program
-from experiment_tracking.metric_sinks import Sample, report_metrics, text_of
+from experiment_tracking.metric_samples import Sample, text_of
+from experiment_tracking.metric_sinks import report_metrics
 from MLOps.metric_catalogue import CATALOGUE, SIGNAL_RATE
 from monitoring.scripts import check_champions, check_freshness
 
