@@ -16,6 +16,8 @@ from monitoring.dashboards.grafana.panels import (
 )
 
 _SLOWNESS = "max by (stage) (trading_stage_duration_seconds) / max by (stage) (trading_stage_usual_duration_seconds)"
+_RUN_SECONDS = "sum by (dag_id) (airflow_dagrun_duration_success_seconds_sum)"
+_RUNS = "sum by (dag_id) (airflow_dagrun_duration_success_seconds_count)"
 _UP = {1: State("up", "green"), 0: State("down", "red")}
 
 
@@ -89,6 +91,33 @@ def pipeline_health() -> Dashboard:
                     alarm_from=3,
                 ),
                 curve("Rows", "Of each stage's output.", Query("max by (stage) (trading_stage_rows)", "{{stage}}")),
+            ],
+            "Airflow": [
+                curve(
+                    "Tasks that ended",
+                    "In the last hour, by how they ended.",
+                    Query("sum by (state) (increase(airflow_ti_finish_total[1h]))", "{{state}}"),
+                ),
+                curve(
+                    "Tasks in the executor",
+                    "Those that run and those that wait. Many that wait with no slot free: raise the parallelism.",
+                    Query("max(airflow_executor_running_tasks)", "running"),
+                    Query("max(airflow_executor_queued_tasks)", "waiting"),
+                    Query("max(airflow_executor_open_slots)", "free slots"),
+                ),
+                curve(
+                    "Time of a run",
+                    "Mean of the runs that succeeded, since Airflow was started.",
+                    Query(f"{_RUN_SECONDS} / {_RUNS}", "{{dag_id}}"),
+                    unit="s",
+                ),
+                curve(
+                    "Heartbeats",
+                    "A minute. At 0 that part of Airflow does not live; its gauges keep their last value.",
+                    Query("60 * sum(rate(airflow_scheduler_heartbeat_total[5m]))", "scheduler"),
+                    Query("60 * sum(rate(airflow_dag_processor_heartbeat_total[5m]))", "DAG processor"),
+                    Query("60 * sum(rate(airflow_triggerer_heartbeat_total[5m]))", "triggerer"),
+                ),
             ],
             "Ways that metrics come": [
                 bars(
