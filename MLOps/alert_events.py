@@ -112,6 +112,7 @@ class DriftFoundEvent(_Event):
     event: Literal["drift_found"] = Field(description="Kind of the event.")
     drift_subject: str = Field(description="What drifted: features, news scores, ...")
     check: str = Field(description="Key of the check's output.")
+    asks_retraining: bool = Field(description="Whether it may start the strategy; not where training follows anyway.")
     pushed: bool = Field(description="Whether Prometheus has it as a metric too, whose rule raises the same alert.")
 
     @property

@@ -88,6 +88,7 @@ class DriftSettings(StageSettings):
     report_columns: int = Field(
         ge=0, le=1_000, description="Columns of a subject that Evidently draws, the most drifted first; 0 draws none."
     )
+    ask_for_retraining: bool = machine_field("Whether drift found here may start the strategy.")
     fail_on_drift: bool = machine_field("Exit with status 3 on drift; false makes drift a result like any other.")
     fail_on_unchecked: bool = machine_field("Exit with status 2 where a subject could not be checked.")
 

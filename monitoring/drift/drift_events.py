@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from MLOps.alert_events import DriftFoundEvent, end_alert, write_event
-from MLOps.settings.stage_settings import StageSettings
+from MLOps.settings.drift import DriftSettings
 from monitoring.drift.verdict import Status, SubjectDrift
 
 
-def write_drift_events(settings: StageSettings, check: str, subjects: Iterable[SubjectDrift]) -> None:
+def write_drift_events(settings: DriftSettings, check: str, subjects: Iterable[SubjectDrift]) -> None:
     """Tell the drift of each subject that drifted, and the end of it for one that no longer does.
 
     Parameters
     ----------
-    settings : StageSettings
+    settings : DriftSettings
         Of the check.
     check : str
         Key of its output: the same check told again is no news.
@@ -29,7 +29,7 @@ def write_drift_events(settings: StageSettings, check: str, subjects: Iterable[S
 
 
 def _event(
-    settings: StageSettings, check: str, found: SubjectDrift, status: Literal["firing", "resolved"]
+    settings: DriftSettings, check: str, found: SubjectDrift, status: Literal["firing", "resolved"]
 ) -> DriftFoundEvent:
     return DriftFoundEvent(
         event="drift_found",
@@ -40,5 +40,6 @@ def _event(
         log_url="",
         drift_subject=found.subject,
         check=check,
+        asks_retraining=settings.ask_for_retraining,
         pushed=settings.metrics.sink == "pushgateway",
     )

@@ -46,13 +46,14 @@ def retrain_on_drift(settings: DeliverAlertsSettings, now: datetime) -> Answer |
 
 
 def _new_drift(settings: DeliverAlertsSettings, record: RetrainingRecord, now: datetime) -> list[DriftFoundEvent]:
-    """Drift that lasts, is not too old, and was not answered."""
+    """Drift that asks for it, lasts, is not too old, and was not answered."""
     events, _ = read_events(settings.paths.reports)
     oldest = now - timedelta(hours=settings.retraining.max_age_hours)
     return [
         event
         for event in newest_by_identity(events).values()
         if isinstance(event, DriftFoundEvent)
+        and event.asks_retraining
         and event.status == "firing"
         and event.at >= oldest
         and event.file_name not in record.answered

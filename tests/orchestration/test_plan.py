@@ -134,6 +134,12 @@ def test_new_sentences_and_the_plan_that_they_start_read_one_source() -> None:
     assert plan.form == ("run_date",)
 
 
+def test_a_run_that_trains_asks_for_no_retraining() -> None:
+    plan = load_plan("full_strategy")
+    (step,) = [step for step in plan.steps if step.stage == "check_data_drift"]
+    assert step.overrides["ask_for_retraining"] is False
+
+
 def test_a_drift_alert_updates_an_asset_that_the_strategy_reads_and_no_plan_updates() -> None:
     asset = compose_settings(DeliverAlertsSettings, "deliver_alerts").retraining.asset
     assert asset in load_plan("full_strategy").schedule.assets

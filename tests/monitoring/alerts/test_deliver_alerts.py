@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from experiment_tracking.metric_sinks import samples_in
+from experiment_tracking.metric_samples import samples_in
 from MLOps.alert_events import DriftFoundEvent, StageFailedEvent, end_alert, events_folder, read_events, write_event
 from MLOps.settings.alert_delivery import DeliverAlertsSettings
 from monitoring.alerts.deliver_alerts import deliver_alerts, main, run_once, watch
@@ -246,7 +246,8 @@ def tell_drift(workspace: Path, at: At) -> Callable[[float, str, bool], None]:
     def tell(minutes: float, status: str, pushed: bool) -> None:
         values = {
             **{"event": "drift_found", "status": status, "at": at(minutes), "run_date": None, "message": "far off"},
-            **{"log_url": "", "drift_subject": "features", "check": f"c{minutes:g}", "pushed": pushed},
+            **{"log_url": "", "drift_subject": "features", "check": f"c{minutes:g}", "asks_retraining": False},
+            "pushed": pushed,
         }
         write_event(workspace / "reports", DriftFoundEvent.model_validate(values))
 

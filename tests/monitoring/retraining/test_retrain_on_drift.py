@@ -102,7 +102,7 @@ Tell = Callable[..., DriftFoundEvent]
 def tell_drift(workspace: Path) -> Tell:
     """Writes a drift event of one subject, so many hours after the start."""
 
-    def tell(hours: float, subject: str = "features", status: str = "firing") -> DriftFoundEvent:
+    def tell(hours: float, subject: str = "features", status: str = "firing", asks: bool = True) -> DriftFoundEvent:
         event = DriftFoundEvent.model_validate(
             {
                 "event": "drift_found",
@@ -113,6 +113,7 @@ def tell_drift(workspace: Path) -> Tell:
                 "log_url": "",
                 "drift_subject": subject,
                 "check": f"check{hours:g}",
+                "asks_retraining": asks,
                 "pushed": False,
             }
         )
@@ -174,6 +175,14 @@ def test_drift_that_has_ended_starts_nothing(
     tell_drift(0)
     tell_drift(1, status="resolved")
     assert retrain_on_drift(settings, _at(2)) is None
+    assert airflow.updates == []
+
+
+def test_drift_in_a_run_that_trains_anyway_starts_no_other(
+    settings: DeliverAlertsSettings, airflow: StandIn, tell_drift: Tell
+) -> None:
+    tell_drift(0, asks=False)
+    assert retrain_on_drift(settings, _at(0)) is None
     assert airflow.updates == []
 
 
