@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from filelock import FileLock
 
@@ -20,9 +20,6 @@ from experiment_tracking.metric_samples import Sample, merged, registry_of, samp
 from MLOps.artifacts import write_text
 from MLOps.errors import without_credentials
 from MLOps.settings.stage_settings import StageSettings
-
-if TYPE_CHECKING:
-    pass
 
 _LOG = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ import yaml
 from experiment_tracking.metric_samples import Sample
 from experiment_tracking.reported_figures import FIGURES, Figure, samples_of
 from MLOps import metric_catalogue as catalogue
+from MLOps.evaluation.performance import Performance
 from MLOps.settings.project import project_root
 
 _STAGES = yaml.safe_load((project_root() / "config/orchestration/stages.yaml").read_text())
@@ -43,6 +44,11 @@ def test_backtest_tells_each_strategy() -> None:
             Sample(catalogue.BACKTEST_DRAWDOWN, 0.2, ("model",)),
         ]
     }
+
+
+def test_backtest_has_the_figures_that_the_table_names() -> None:
+    figures = {row.pattern.rpartition(".")[2] for row in FIGURES["run_backtest"] if "strategy" in row.metric.labels}
+    assert figures <= set(Performance.model_fields)
 
 
 def test_promotion_tells_its_verdict_and_the_champion_under_a_job_of_its_own() -> None:

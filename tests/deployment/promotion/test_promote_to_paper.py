@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from deployment.promotion import promote_to_paper as stage
+from experiment_tracking.metric_sinks import TextFileSink
 from MLOps import failpoints
 from MLOps.artifacts import read_result, sha256_of
 from MLOps.errors import RegistryError
@@ -63,6 +64,14 @@ def test_model_that_passes_every_gate_becomes_champion(make_arena: Callable[...,
     assert "passed all 9 gates" in said["err"]
     text = (Path(said["result"]["folder"]) / "verdict.md").read_text()
     assert f"- champion it was compared to: {first}" in text
+    told = {
+        (sample.metric.name.removeprefix("trading_"), sample.label_values): sample.value
+        for job in ("promote_to_paper", "champions")
+        for sample in TextFileSink(arena.settings.paths.reports / "metrics").read(job)
+    }
+    assert told["promotion_passed", (NAME,)] == told["champion_has_verdict", (NAME,)] == 1
+    assert told["champion_version", (NAME,)] == challenger.version
+    assert [told["promotion_gate_passed", (NAME, gate)] for gate in GATES] == [1] * len(GATES)
 
 
 @pytest.mark.parametrize("kind", ["filesystem", "mlflow"])
