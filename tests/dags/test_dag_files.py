@@ -58,6 +58,7 @@ def test_each_file_holds_the_dag_of_its_plan(parsed: dict[str, object]) -> None:
     assert parsed["dags"] == {
         "crypto_data": ["ingest_crypto_bars", "measure_signal_rates"],
         "daily_data": ["ingest_data"],
+        "drift_watch": ["build_features", "check_data_drift", "ingest_data", "score_news"],
         "full_strategy": [
             *("build_features", "check_data_drift", "ingest_data", "measure_signal_rates", "promote_to_paper"),
             *("run_backtest", "score_news", "train_rl_agent"),

@@ -89,7 +89,7 @@ def test_a_stage_whose_script_is_gone_is_told(plan_values: dict[str, Any], write
 
 
 def test_an_unknown_plan_is_told_with_those_there_are() -> None:
-    with pytest.raises(SettingsError, match="no plan 'weekly'; allowed: crypto_data, daily_data, full_strategy"):
+    with pytest.raises(SettingsError, match="no plan 'weekly'; allowed: crypto_data, daily_data, drift_watch, full_strategy"):
         load_plan("weekly")
 
 
@@ -134,10 +134,12 @@ def test_new_sentences_and_the_plan_that_they_start_read_one_source() -> None:
     assert plan.form == ("run_date",)
 
 
-def test_a_run_that_trains_asks_for_no_retraining() -> None:
-    plan = load_plan("full_strategy")
+@pytest.mark.parametrize(("name", "trains"), [("full_strategy", True), ("drift_watch", False)])
+def test_drift_asks_for_training_where_none_follows(name: str, trains: bool) -> None:
+    plan = load_plan(name)
     (step,) = [step for step in plan.steps if step.stage == "check_data_drift"]
-    assert step.overrides["ask_for_retraining"] is False
+    assert ("train_rl_agent" in {step.stage for step in plan.steps}) is trains
+    assert step.overrides.get("ask_for_retraining", True) is not trains
 
 
 def test_a_drift_alert_updates_an_asset_that_the_strategy_reads_and_no_plan_updates() -> None:
