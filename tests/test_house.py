@@ -74,7 +74,7 @@ def test_module_fits_its_one_idea() -> None:
 
 def test_ports_do_not_collide() -> None:
     ports = yaml.safe_load((ROOT / "config/common/global_vars.yaml").read_text())["ports"]
-    assert len(ports) == 10
+    assert len(ports) == 12
     assert len(set(ports.values())) == len(ports)
 
 

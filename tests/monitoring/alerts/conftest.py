@@ -1,4 +1,4 @@
-"""A stand-in for Alertmanager, and alert events to deliver to it."""
+"""A stand-in for Alertmanager, alert events to deliver to it, and notifications as it sends them."""
 
 import json
 import threading
@@ -16,6 +16,7 @@ from MLOps.settings.alert_delivery import DeliverAlertsSettings
 from MLOps.settings.stage_settings import PathSettings
 from monitoring.alerts.deliver_alerts import read_settings
 
+Body = dict[str, Any]
 _START = datetime(2024, 3, 5, 22, 0, tzinfo=UTC)
 
 
@@ -102,5 +103,35 @@ def make_failure() -> Callable[..., StageFailedEvent]:
             "try_number": 1,
         }
         return StageFailedEvent.model_validate(values | changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_body() -> Callable[..., Body]:
+    """``make_body(name, status, summary)``: one alert of one group, with fields that we do not read, too."""
+
+    def make(name: str = "DriftFound", status: str = "firing", summary: str = "features drifted") -> Body:
+        alert = {
+            "status": status,
+            "labels": {"alertname": name, "severity": "warning", "subject": "features"},
+            "annotations": {"summary": summary, "description": "It differs.", "action": "Look."},
+            "startsAt": "2026-01-02T03:04:05.678Z",
+            "endsAt": "0001-01-01T00:00:00Z" if status == "firing" else "2026-01-02T03:14:05.678Z",
+            "generatorURL": "http://127.0.0.1:9090/graph",
+            "fingerprint": f"f{name}",
+        }
+        return {
+            "version": "4",
+            "groupKey": f'{{}}:{{alertname="{name}"}}',
+            "truncatedAlerts": 0,
+            "status": status,
+            "receiver": "webhook",
+            "groupLabels": {"alertname": name},
+            "commonLabels": {},
+            "commonAnnotations": {},
+            "externalURL": "http://127.0.0.1:9093",
+            "alerts": [alert],
+        }
 
     return make
