@@ -1,6 +1,8 @@
 """The stage through its command line: what it finds, what it says, and how it ends."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from MLOps.settings.project import project_root
+from MLOps.stage import StageResult
 from monitoring.drift.report import read_report
 from monitoring.drift.verdict import Status
 
+SMALL_WINDOWS = ("market.current_rows=40", "market.reference_rows=200", "past_sessions=5", "report_columns=0")
 CURRENT = 40 * 2  # rows of the current window: 40 sessions of two tickers
 Check = Callable[..., Any]
 Spoil = Callable[[pd.DataFrame], pd.DataFrame]
@@ -182,3 +187,35 @@ def test_nothing_to_check_is_a_fault_of_the_settings(check: Check, features: pd.
     assert outcome.status == 2
     assert "none of them is there to be checked" in outcome.last_line
     assert outcome.result == {}
+
+
+def test_equal_features_give_equal_figures_in_any_workspace(
+    check: Check, features: pd.DataFrame, workspace: Path, tmp_path: Path
+) -> None:
+    first = check(features).result
+    data = workspace / "data" / "processed" / "processed_data_with_features.parquet"
+    elsewhere = check(None, "--workspace", str(tmp_path / "elsewhere"), "--features_path", str(data)).result
+    assert elsewhere["folder"] != first["folder"]
+    assert elsewhere["key"] == first["key"]
+    assert elsewhere["artifacts"]["report"]["sha256"] == first["artifacts"]["report"]["sha256"]
+
+
+def test_process_ends_with_the_status_of_drift(features: pd.DataFrame, workspace: Path) -> None:
+    in_current("rsi_30", lambda values: values + 40)(features).to_parquet(workspace / "features.parquet")
+    quiet = ["tracking.enabled=false", "registry.kind=filesystem", *SMALL_WINDOWS]
+    argv = ["--workspace", str(workspace), "--features_path", "features.parquet", *quiet]
+    script = project_root() / "monitoring" / "scripts" / "check_data_drift.py"
+    ended = subprocess.run([sys.executable, script, *argv], capture_output=True, text=True, check=False)
+    assert ended.returncode == 3, ended.stderr
+    assert StageResult.model_validate_json(ended.stdout).details["features.status"] == "drift"
+    assert "features: drift: 2 of 7 columns drifted: rsi_30." in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_evidently_draws_the_most_drifted_columns(check: Check, features: pd.DataFrame) -> None:
+    drifted = in_current("rsi_30", lambda values: values + 40)(features)
+    artifacts = check(drifted, "report_columns=2").result["artifacts"]
+    page = Path(artifacts["report_features"]["path"]).read_text()
+    assert "rsi_30.AAA" in page
+    assert "rsi_30.BBB" in page
+    assert "macd.AAA" not in page
