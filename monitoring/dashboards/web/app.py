@@ -21,7 +21,7 @@ from monitoring.dashboards.web.runs_page import show_runs
 from monitoring.dashboards.web.strategy_page import show_strategy
 
 Show = Callable[[DashboardSettings], None]
-_PAGES: tuple[tuple[str, Show], ...] = (
+PAGES: tuple[tuple[str, Show], ...] = (
     ("Overview", show_overview),
     ("Strategy", show_strategy),
     ("Champions", show_champions),
@@ -48,7 +48,7 @@ def run(overrides: Sequence[str]) -> None:
         return
     pages = [
         st.Page(_page(show, settings), title=title, url_path=title.lower(), default=show is show_overview)
-        for title, show in _PAGES
+        for title, show in PAGES
     ]
     chosen = st.navigation(pages, position="hidden")
     with st.container(horizontal=True, gap="xsmall", key="ta-nav"):  # in sight on a phone too, unlike Streamlit's own

@@ -37,6 +37,7 @@ _GATES = (
     Column("Threshold", "number minor"),
     Column("In words"),
 )
+_PLANS = {STOCK_TRADING.name: "full_strategy", SENTIMENT.name: "sentiment_finetuning"}
 _OUTCOMES = {"passed": Chip("passed", "good"), "rejected": Chip("rejected", "bad")}
 
 
@@ -60,7 +61,7 @@ def show_champions(settings: DashboardSettings) -> None:
     if history.fault:
         st.html(notes([history.fault], "bad"))
     st.html(tiles(_tiles(history)))
-    st.html(section("Versions", "What passed was champion at its time, or could have been."))
+    st.html(section("Versions", "A version that passed may be champion; its role says which one is."))
     st.html(table(_VERSIONS, [_version_row(model) for model in history.models]))
     st.html(section("Verdicts"))
     _show_verdicts(history)
@@ -83,8 +84,8 @@ def no_model(history: FamilyHistory) -> str:
     return empty(
         f"No {plain(history.family.name).lower()} model yet",
         f"The first champion is a baseline, {history.family.baseline_kind.replace('_', ' ')}; "
-        "models that are trained are judged against it.",
-        f"first a training, then {history.family.promotion}",
+        f"what is trained is judged against it by {history.family.promotion}.",
+        f"python -m pipelines.orchestration.run_strategy {_PLANS[history.family.name]}",
     )
 
 
@@ -146,9 +147,7 @@ def _version_row(model: RegisteredModel) -> tuple[Cell, ...]:
 
 def _show_verdicts(history: FamilyHistory) -> None:
     if not history.judged:
-        st.html(
-            empty("No verdict yet", "Every gate with its figure and threshold appears here.", history.family.promotion)
-        )
+        st.html(empty("No verdict yet", f"What {history.family.promotion} decides appears here, gate by gate."))
         return
     position = 0
     if len(history.judged) > 1:

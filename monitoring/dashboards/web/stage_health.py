@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from experiment_tracking.metric_sinks import Sample, TextFileSink, metrics_folder
+from experiment_tracking.metric_samples import Sample
+from experiment_tracking.metric_sinks import TextFileSink, metrics_folder
 from MLOps import metric_catalogue as catalogue
 from MLOps.settings.stage_settings import StageSettings
 

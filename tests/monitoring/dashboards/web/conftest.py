@@ -1,0 +1,255 @@
+"""Workspaces to show: an empty one, and one where everything has happened."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiment_tracking.metric_sinks import Sample, report_metrics
+from MLOps import metric_catalogue as catalogue
+from MLOps.alert_events import DriftFoundEvent, StageFailedEvent, write_event
+from MLOps.artifacts import RESULT_FILE, Made, Output, make_once
+from MLOps.evaluation.comparison import RandomSpread, Scorecard
+from MLOps.evaluation.performance import Performance
+from MLOps.evaluation.significance import SharpeDifference
+from MLOps.inference.model_folder import MlpActorCard, write_model
+from MLOps.settings.backtest import BacktestSettings, BacktestTerms
+from MLOps.settings.compose import compose_settings
+from MLOps.settings.dashboard import DashboardSettings
+from MLOps.stage import MemoryTracker, StageResult
+from model_registry.champion import ensure_champion
+from model_registry.family import STOCK_TRADING
+from model_registry.open_registry import open_registry
+from model_registry.registry import CHALLENGER, ModelVersion, time_tag
+from model_registry.verdict import GateResult, Verdict
+from monitoring.drift.report import DriftReport, write_report
+from monitoring.drift.verdict import ColumnDrift, Status, SubjectDrift, Window
+
+START = datetime(2024, 3, 5, 22, 0, tzinfo=UTC)
+SESSIONS = 60
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A workspace that a dashboard shows, with a registry of plain files and nothing tracked."""
+
+    workspace: Path
+
+    @property
+    def overrides(self) -> list[str]:
+        return [f"paths.workspace='{self.workspace}'", "registry.kind=filesystem", "tracking.enabled=false"]
+
+    @cached_property
+    def settings(self) -> DashboardSettings:
+        return self.with_overrides()
+
+    def with_overrides(self, *overrides: str) -> DashboardSettings:
+        """The settings, with further ones laid over them."""
+        return compose_settings(DashboardSettings, "dashboard", [*self.overrides, *overrides])
+
+    @property
+    def reports(self) -> Path:
+        return self.workspace / "reports"
+
+    def write_market_data(self) -> None:
+        """What ingestion leaves, on the replay clock."""
+        folder = self.workspace / "data" / "raw" / "latest"
+        folder.mkdir(parents=True)
+        details = {"as_of": "2024-03-05", "is_replay": True, "source": "an archive", "tickers": "AAA,BBB"}
+        warnings = {"warnings": "Survivorship: winners only. | Thin news."}
+        result = StageResult(stage="ingest_data", key="0", status="made", folder=Path(), details=details | warnings)
+        (folder / RESULT_FILE).write_text(result.model_dump_json())
+
+    def write_backtest(self, version: int = 2, daily_return: float = 0.001) -> Path:
+        """A backtest in which the model earns `daily_return` each session, and the champion half of it."""
+        names = {"model": daily_return, "champion": daily_return / 2, "equal_weight": 0.0}
+
+        def make(folder: Path, _key: str) -> Made:
+            dates = pd.date_range("2024-01-02", periods=SESSIONS - 1, freq="B")
+            returns = {name: np.full(SESSIONS - 1, value) for name, value in names.items()}
+            pd.DataFrame({"date": dates} | returns).to_parquet(folder / "returns.parquet", index=False)
+            card = _scorecard(dates[-1].date())
+            (folder / "performance.json").write_text(card.model_dump_json())
+            (folder / "report.html").write_text("<p>the whole report</p>")
+            return Made(
+                files={"returns": "returns.parquet", "performance": "performance.json", "report": "report.html"},
+                details={"model_version": version, "model_digest": "d" * 64, "last_date": str(card.last_date)},
+            )
+
+        identity = {"version": str(version), "return": str(daily_return)}
+        output = Output("run_backtest", self.reports / "backtests", self.settings, extra=identity)
+        folder = make_once(output, make, MemoryTracker()).folder
+        made_at = START.timestamp() + version  # so that their order does not hang on the clock of the disk
+        os.utime(folder / RESULT_FILE, (made_at, made_at))
+        return folder
+
+    def register(self, bias: float) -> ModelVersion:
+        """Register a model of one layer as challenger."""
+        folder = self.workspace / "trained" / str(bias)
+        weights = {
+            "layers.0.weight": np.zeros((2, 5), np.float32),
+            "layers.0.bias": np.full(2, bias, np.float32),
+        }
+        write_model(folder, _card(), weights)
+        registry = open_registry(self.settings)
+        version = registry.register(folder, "stock_trading", {"agent": "sb3/ppo", **time_tag()})
+        registry.set_alias("stock_trading", CHALLENGER, version.version)
+        return version
+
+    def judge(self, version: ModelVersion, passed: bool, key: str = "verdict") -> Verdict:
+        """Store a verdict; where it does not pass, the last gate failed."""
+        registry = open_registry(self.settings)
+        champion = ensure_champion(registry, "stock_trading", STOCK_TRADING)
+        names = STOCK_TRADING.gates
+        gates = tuple(
+            GateResult(gate=name, figure=0.2, threshold=0.3, passed=passed or name != names[-1], reason=f"{name} & so")
+            for name in names
+        )
+        verdict = Verdict(
+            key=key,
+            family="stock_trading",
+            basis="gates",
+            as_of=date(2024, 3, 5),
+            model_digest=version.digest,
+            champion_digest=champion.digest,
+            outcome="passed" if passed else "rejected",
+            gates=gates,
+        )
+        registry.store_verdict(version, verdict)
+        return verdict
+
+    def write_drift(self, last: date | None, excess: float = 0.5, name: str = "check-1") -> Path:
+        """A check of the features whose newest row is of `last`; without it, one that had no answer."""
+        folder = self.reports / "drift" / name
+        folder.mkdir(parents=True)
+        column = ColumnDrift(
+            column="close.AAA",
+            scores={"psi": 0.3 * excess},
+            thresholds={"psi": 0.3},
+            excess=excess,
+            missing_reference=0.0,
+            missing_current=0.02,
+        )
+        found = SubjectDrift(subject="features", status=Status.NOT_CHECKED, reasons=("too few rows",))
+        if last is not None:
+            found = SubjectDrift(
+                subject="features",
+                status=Status.DRIFT if excess >= 1 else Status.NO_DRIFT,
+                reasons=("1 of 1 columns drifted: close.AAA",) if excess >= 1 else (),
+                reference=Window(first="2020-01-02", last="2023-12-01", rows=900),
+                current=Window(first="2023-12-04", last=str(last), rows=63),
+                columns=(column,),
+            )
+        write_report(folder, DriftReport(model="", subjects=(found,)))
+        return folder
+
+    def write_failure(self, minutes: float = 0, status: str = "firing", message: str = "no <b>bars</b>") -> None:
+        """An alert of ingest_data, so many minutes after the start."""
+        event = StageFailedEvent.model_validate(
+            {"event": "stage_failed", "status": status, "at": START + timedelta(minutes=minutes), "run_date": None}
+            | {"message": message, "log_url": "http://127.0.0.1:8080/log", "plan": "daily_data"}
+            | {"stage": "ingest_data", "run_id": f"run{minutes}", "try_number": 1}
+        )
+        write_event(self.reports, event)
+
+    def write_drift_alert(self) -> None:
+        """An alert of drifted features."""
+        values = {"event": "drift_found", "status": "firing", "at": START, "run_date": None, "message": "it drifted"}
+        place = {"log_url": "", "drift_subject": "features", "check": "k", "asks_retraining": True, "pushed": False}
+        write_event(self.reports, DriftFoundEvent.model_validate(values | place))
+
+    def write_stage(self, stage: str, succeeded: bool = True, ended_at: datetime = START) -> None:
+        """What a run of a stage reports."""
+        samples = [
+            Sample(catalogue.STAGE_SUCCESS, float(succeeded), (stage,)),
+            Sample(catalogue.STAGE_DURATION, 12.5, (stage,)),
+            Sample(catalogue.STAGE_LAST_RUN, ended_at.timestamp(), (stage,)),
+        ]
+        report_metrics(self.settings, {stage: samples})
+
+
+def _scorecard(last: date) -> Scorecard:
+    figures = {"total_return": 0.1, "volatility": 0.2, "sortino": 0.7, "max_drawdown": 0.2, "calmar": 0.5}
+    rest = {"turnover": 3.0, "costs_paid": 100.0}
+    rows = {"model": (0.1, 0.5), "champion": (0.05, 0.25), "equal_weight": (0.0, None)}
+    strategies = {
+        name: Performance.model_validate(figures | rest | {"annual_return": annual, "sharpe": sharpe})
+        for name, (annual, sharpe) in rows.items()
+    }
+    difference = SharpeDifference(
+        difference=0.25, lower=-0.1, upper=0.6, confidence_fraction=0.9, resamples=100, block_sessions=3.0
+    )
+    return Scorecard(
+        terms=_terms(),
+        first_date=date(2024, 1, 1),
+        last_date=last,
+        sessions=SESSIONS,
+        strategies=strategies,
+        sharpe_differences={"champion": difference, "equal_weight": None},
+        random=RandomSpread(paths=1, sharpe_05=None, sharpe_50=None, sharpe_95=None, beaten_fraction=None),
+    )
+
+
+@cache
+def _terms() -> BacktestTerms:
+    return compose_settings(BacktestSettings, "run_backtest").terms
+
+
+def _card() -> MlpActorCard:
+    return MlpActorCard.model_validate(
+        {
+            "architecture": {"hidden_sizes": [], "activation": "relu", "squash": "clip"},
+            "observation": {"tickers": ["AAA", "BBB"], "indicators": [], "size": 5},
+            "normalisation": {"mean": [0.0] * 5, "scale": [1.0] * 5, "limit": 10.0},
+            "action": {
+                "kind": "share_orders",
+                "max_shares_per_order": 10,
+                "is_fractional": False,
+                "turbulence_threshold": None,
+            },
+            "environment": {},
+            "windows": {},
+            "provenance": {"seed": 1},
+        }
+    )
+
+
+@pytest.fixture
+def shown(workspace: Path) -> Shown:
+    """An empty workspace."""
+    return Shown(workspace)
+
+
+@pytest.fixture(scope="session")
+def furnish() -> Callable[[Path], Shown]:
+    """``furnish(workspace)``: let everything happen in it that a page tells of."""
+
+    def work(workspace: Path) -> Shown:
+        shown = Shown(workspace)
+        shown.write_market_data()
+        first = shown.register(0.1)
+        shown.judge(first, passed=False)
+        shown.write_backtest(version=1, daily_return=-0.001)
+        shown.write_backtest(version=2)
+        shown.write_drift(date(2024, 2, 5), name="check-1")
+        shown.write_drift(date(2024, 3, 5), excess=2.5, name="check-2")
+        shown.write_failure()
+        shown.write_failure(20, "resolved", "it succeeded")
+        shown.write_drift_alert()
+        shown.write_stage("ingest_data")
+        shown.write_stage("train_rl_agent", succeeded=False)
+        return shown
+
+    return work
+
+
+@pytest.fixture(scope="session")
+def furnished(furnish: Callable[[Path], Shown], tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """A workspace where everything has happened. Only read it."""
+    return furnish(tmp_path_factory.mktemp("furnished"))

@@ -1,0 +1,186 @@
+"""Every page shows what a workspace holds, and says how to begin where it holds nothing."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from model_registry.open_registry import open_registry
+from monitoring.dashboards.web.app import PAGES
+from monitoring.dashboards.web.backtest_files import list_backtests
+from monitoring.dashboards.web.render_blocks import AlertBox, alerts
+
+TITLES = [title for title, _ in PAGES]
+_PATIENCE_SECONDS = 60
+
+
+def _script(title, settings):
+    from monitoring.dashboards.web.app import PAGES
+
+    dict(PAGES)[title](settings)
+
+
+def _whole(overrides):
+    from monitoring.dashboards.web.app import run
+
+    run(overrides)
+
+
+@pytest.fixture
+def open_page() -> Callable[..., AppTest]:
+    """``open_page(title, shown)``: a page, run once."""
+
+    def run(title, shown, *overrides):
+        settings = shown.with_overrides(*overrides) if overrides else shown.settings
+        page = AppTest.from_function(_script, args=(title, settings))
+        page.run(timeout=_PATIENCE_SECONDS)
+        assert not page.exception
+        return page
+
+    return run
+
+
+def html(page: AppTest) -> str:
+    """What the page shows beside charts and inputs."""
+    return " ".join(element.proto.body for element in page.get("html"))
+
+
+def text(page: AppTest) -> str:
+    """The same, without its marks."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html(page)).split())
+
+
+def charts(page: AppTest) -> int:
+    return len(page.get("plotly_chart"))
+
+
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [
+        ("Overview", "Nothing has run yet"),
+        ("Strategy", "No backtest yet"),
+        ("Champions", "No stock trading model yet"),
+        ("Drift", "Drift was not checked yet"),
+        ("Alerts", "No alert yet"),
+        ("Runs", "No run yet"),
+    ],
+)
+def test_empty_workspace_is_told_with_what_to_do(open_page, shown, title, told):
+    page = open_page(title, shown)
+    assert told in text(page)
+    assert charts(page) == 0
+    assert list(shown.workspace.iterdir()) == []  # looking makes nothing
+
+
+def test_overview_shows_each_room_at_a_glance(open_page, furnished):
+    page = open_page("Overview", furnished)
+    told = text(page)
+    assert "REPLAY" in told
+    assert "Bars of 2 tickers to 2024-03-05" in told
+    assert "Champion Version 2 equal weight" in told  # version 1 was registered first, and rejected
+    assert "Return a year 10.0% champion 5.0%" in told
+    assert "Drift Drift features" in told
+    assert "Alerts firing 1 0 critical" in told  # the failed stage was mended, drift goes on
+    assert "Version 1: rejected, 8 of 9 gates, data to 2024-03-05" in told
+    assert "train_rl_agent failed" in told
+    assert "Survivorship: winners only." in told
+    assert charts(page) == 1
+
+
+def test_strategy_shows_the_newest_backtest_first_and_any_other_when_asked(open_page, furnished):
+    page = open_page("Strategy", furnished)
+    options = page.selectbox[0].options
+    assert [option.partition(",")[0] for option in options] == ["Version 2 to 2024-03-22", "Version 1 to 2024-03-22"]
+    assert charts(page) == 4
+    assert "Return a year 10.0% champion 5.0%" in text(page)
+    assert "Equal weight, held 0.0% 20.0% \N{EN DASH} 20.0%" in text(page)  # an undefined figure is a dash
+    page.selectbox[0].set_value(list_backtests(furnished.reports)[1]).run(timeout=_PATIENCE_SECONDS)
+    assert not page.exception
+    assert page.selectbox[0].value.model == "Version 1"
+
+
+def test_altered_backtest_is_told_and_not_shown(open_page, shown):
+    folder = shown.write_backtest()
+    (folder / "returns.parquet").write_bytes(b"something else")
+    page = open_page("Strategy", shown)
+    assert "is no whole backtest any more" in text(page)
+    assert charts(page) == 0
+
+
+def test_champions_shows_every_gate_of_the_verdict(open_page, furnished):
+    told = text(open_page("Champions", furnished))
+    assert "2 equal weight baseline champion" in told
+    assert "1 sb3/ppo rejected challenger" in told
+    assert "Model loads passed 0.200 0.300 model_loads &amp; so" in told
+    assert "Sharpe difference lower failed" in told
+
+
+def test_champions_of_another_family_are_one_click_away(open_page, furnished):
+    page = open_page("Champions", furnished)
+    page.segmented_control[0].select("sentiment").run(timeout=_PATIENCE_SECONDS)
+    assert "No sentiment model yet" in text(page)
+
+
+def test_alias_that_was_moved_by_hand_is_told(open_page, shown):
+    version = shown.register(0.3)
+    open_registry(shown.settings).set_alias("stock_trading", "champion", version.version)
+    told = text(open_page("Champions", shown))
+    assert "has no passing verdict" in told
+    assert "Champion None" in told
+
+
+def test_drift_shows_state_reason_and_worst_columns(open_page, furnished):
+    page = open_page("Drift", furnished)
+    told = text(page)
+    assert "Features Drift 1 of 1 column" in told
+    assert "1 of 1 columns drifted: close.AAA" in told
+    assert "2.0% of the current values are missing" in told
+    assert charts(page) == 2
+
+
+def test_what_comes_from_files_is_shown_as_text(open_page, furnished):
+    page = open_page("Alerts", furnished)
+    assert "no &lt;b&gt;bars&lt;/b&gt;" in html(page)
+    assert "<b>" not in html(page)
+
+
+def test_alert_links_only_to_pages():
+    box = AlertBox("A", "critical", "bad", "now", "", "told", "", "javascript:alert(1)")
+    assert "javascript" not in alerts([box])
+
+
+def test_alerts_lists_the_last_ones_and_counts_what_cannot_be_read(open_page, furnish, workspace):
+    shown = furnish(workspace)
+    (shown.reports / "alerts" / "broken.json").write_text("{")
+    page = open_page("Alerts", shown, "dashboard.shown_alerts=1")
+    told = text(page)
+    assert "1 file in reports/alerts hold no event" in told
+    assert told.count("StageFailedForGood") == 1
+    assert "it succeeded" in told
+
+
+def test_runs_shows_how_each_stage_ended(open_page, furnished):
+    told = text(open_page("Runs", furnished))
+    assert "train_rl_agent failed 05 Mar 2024 22:00 12 s" in told
+    assert "ingest_data ended well" in told
+
+
+def test_server_that_is_down_leaves_the_rest_of_the_page(open_page, furnished):
+    page = open_page("Runs", furnished, "tracking.enabled=true", "tracking.uri=http://127.0.0.1:9")
+    told = text(page)
+    assert "MLflow at http://127.0.0.1:9 does not answer" in told
+    assert "ingest_data ended well" in told
+
+
+def test_wrong_settings_are_one_clear_line():
+    page = AppTest.from_function(_whole, args=(["dashboard.refresh_seconds=0"],)).run(timeout=_PATIENCE_SECONDS)
+    assert not page.exception
+    assert "dashboard.refresh_seconds=0" in text(page)
+
+
+def test_first_page_is_the_overview(furnished):
+    page = AppTest.from_function(_whole, args=(furnished.overrides,)).run(timeout=_PATIENCE_SECONDS)
+    assert not page.exception
+    assert "Trading agents" in text(page)
+    assert {link.proto.label for link in page.get("page_link")} == set(TITLES)
