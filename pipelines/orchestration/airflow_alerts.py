@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _DELIVERY_SECONDS = 30.0  # it ends by itself long before; a machine that swaps must not hold the task for longer
+_ENDED = {"success", "failed"}
 _AIRFLOW_URL_VARIABLE = "AIRFLOW__API__BASE_URL"
 
 
@@ -49,8 +50,13 @@ def tell_success(context: "Context") -> None:
 
 
 def tell_late(context: Mapping[str, Any]) -> None:
-    """Write and deliver one alert event for a run that missed its deadline; Airflow gives its context as JSON."""
+    """Write and deliver one alert event for a run that missed its deadline; Airflow gives its context as JSON.
+
+    Airflow keeps the deadline of a run that failed: that was told as such, and is late no more.
+    """
     run = context["dag_run"]
+    if run["state"] in _ENDED:
+        return
     plan = load_plan(run["dag_id"])
     shared = _shared_overrides(given_conf(run["conf"]))
     given = (run["conf"] or {}).get("run_date")

@@ -113,11 +113,11 @@ def test_a_late_run_arrives_and_drift_starts_the_strategy_within_its_budget(
         _drift(settings.paths.reports, check)
         assert deliver_alerts.main(delivery) == 0
     assert [answer.outcome for answer in read_answers(settings.paths.reports).answers] == ["started", "refused"]
-    (event,) = airflow.call("/api/v2/assets/events")["asset_events"]
-    assert event["extra"]["reason"] == "drift of features"
     (run,) = airflow.wait_for(lambda: airflow.runs("full_strategy"), "the run that drift starts")
+    (event,) = airflow.call("/api/v2/assets/events")["asset_events"]
+    assert (event["extra"]["reason"], event["extra"]["run_date"]) == ("drift of features", "2024-03-05")
+    assert [created["run_id"] for created in event["created_dagruns"]] == [run["dag_run_id"]]
     assert run["run_type"] == "asset_triggered"
-    assert [asset["run_id"] for asset in event["created_dagruns"]] in ([], [run["dag_run_id"]])
     airflow.call(f"/api/v2/dags/full_strategy/dagRuns/{run['dag_run_id']}", {"state": "failed"}, "PATCH")
 
     late = airflow.trigger("full_strategy", small_strategy | {"ports.alertmanager": port})
@@ -128,4 +128,6 @@ def test_a_late_run_arrives_and_drift_starts_the_strategy_within_its_budget(
         lambda: [alert for alert in alerts if alert["labels"]["alertname"] == "RunLate"], "the alert of the late run"
     )
     assert alert["labels"] == {"alertname": "RunLate", "plan": "full_strategy", "severity": "warning"}
+    (file,) = (settings.paths.reports / "alerts").glob("RunLate-*")
+    assert "manual__" in file.name  # the run that was failed above is late no more
     airflow.call(f"/api/v2/dags/full_strategy/dagRuns/{late['dag_run_id']}", {"state": "failed"}, "PATCH")

@@ -133,7 +133,10 @@ def test_a_late_run_is_told_and_ended_by_the_last_step(
     from pipelines.orchestration.airflow_alerts import tell_late, tell_success
 
     conf = {"paths.workspace": str(workspace), "run_date": "2024-03-05"}
-    tell_late({"dag_run": {"dag_id": "full_strategy", "dag_run_id": "manual__1", "conf": conf}, "deadline": {}})
+    run = {"dag_id": "full_strategy", "dag_run_id": "manual__1", "conf": conf}
+    tell_late({"dag_run": run | {"state": "failed"}, "deadline": {}})  # that was told as such
+    assert _events(workspace) == []
+    tell_late({"dag_run": run | {"state": "running"}, "deadline": {}})
     (event,) = _events(workspace)
     assert (event.event, event.status, str(event.run_date)) == ("run_late", "firing", "2024-03-05")
     assert delivered == [{"paths.workspace": f'paths.workspace="{workspace}"'}]
