@@ -24,6 +24,7 @@ ROWS = (
     "signal_rate_10k_process",
     "signal_rate_10m_vs_pandas",
     "signal_rate_100m",
+    "drift_check_vs_evidently",
 )
 _LOG = logging.getLogger("bench")
 

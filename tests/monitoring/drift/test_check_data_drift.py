@@ -64,6 +64,15 @@ def test_unchanged_features_do_not_drift(check: Check, features: pd.DataFrame) -
     }
 
 
+def test_figures_leave_for_prometheus(check: Check, features: pd.DataFrame, workspace: Path) -> None:
+    check(in_current("rsi_30", lambda values: values + 40)(features))
+    told = (workspace / "reports" / "metrics" / "check_data_drift.prom").read_text()
+    assert 'trading_drift_status{subject="features"} 1.0' in told
+    assert 'trading_drift_column_score{column="rsi_30",method="wasserstein",subject="features"}' in told
+    for name in ("drifted_columns_ratio", "missing_values_ratio", "last_check_timestamp_seconds"):
+        assert f'trading_drift_{name}{{subject="features"}}' in told
+
+
 def test_windows_are_the_newest_sessions_and_those_before(check: Check, features: pd.DataFrame) -> None:
     (found,) = read_report(Path(check(features).result["folder"])).subjects
     days = features["date"].drop_duplicates().dt.date.astype(str).tolist()
