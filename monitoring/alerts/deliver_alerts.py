@@ -4,7 +4,7 @@ Run: ``python -m monitoring.alerts.deliver_alerts [--watch] [key=value ...]``
 
 Airflow starts it when a task fails; `make services-up` keeps one with ``--watch``. What cannot be delivered stays, is
 counted in trading_alerts_undelivered and in reports/alert_delivery/delivery.json, and goes out at the next delivery.
-Exit status: 0 all is delivered, 3 a file holds no event, 4 something waits.
+Exit status: 0 all is done, 2 no login to Airflow, 3 a file holds no event, 4 something waits for a service.
 """
 
 import argparse
