@@ -21,7 +21,7 @@ class SharedDrawDropout(nn.Dropout):
         size = states.numel()
         draws = torch.empty(-(-size // _SHARED), dtype=torch.int64).random_(-(2**63), None)
         levels = draws.view(torch.int16)[:size].view(states.shape)  # uniform in -32768..32767
-        is_kept = levels >= round(self.p * _LEVELS) - _LEVELS // 2
+        is_kept = levels >= min(round(self.p * _LEVELS), _LEVELS - 1) - _LEVELS // 2  # the highest is always kept
         return states * is_kept.to(states.dtype).mul_(1 / (1 - self.p))
 
 

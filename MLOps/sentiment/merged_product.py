@@ -16,7 +16,8 @@ def multiply_once(encoder: nn.Module) -> None:
     """Let every layer that peft has adapted in `encoder` multiply its input once.
 
     Its own way is kept where the sum would be another function or too coarse: with dropout between input and update,
-    and in bfloat16, which rounds a small update away when it is added to a weight.
+    with the update switched off, and under autocast, whose bfloat16 rounds a small update away when it is added to a
+    weight.
     """
     from peft.tuners.lora import Linear
 
@@ -28,7 +29,7 @@ def multiply_once(encoder: nn.Module) -> None:
 def _forward(layer: Any, by_peft: Any, states: torch.Tensor) -> torch.Tensor:
     (adapter,) = layer.active_adapters
     drops = layer.training and isinstance(layer.lora_dropout[adapter], nn.Dropout)
-    if drops or layer.merged or torch.is_autocast_enabled(states.device.type):
+    if drops or layer.merged or layer.disable_adapters or torch.is_autocast_enabled(states.device.type):
         adapted: torch.Tensor = by_peft(states)
         return adapted
     product: torch.Tensor = _MergedProduct.apply(  # type: ignore[no-untyped-call]

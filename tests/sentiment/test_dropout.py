@@ -19,6 +19,13 @@ def test_a_share_p_is_dropped_and_the_others_grow(p: float) -> None:
     torch.testing.assert_close(dropped[dropped != 0].unique(), torch.tensor([1 / (1 - p)]))
 
 
+@pytest.mark.parametrize("p", [1e-9, 1 - 1e-9])
+def test_a_share_beyond_the_last_level_drops_nothing_or_nearly_all(p: float) -> None:
+    torch.manual_seed(1)
+    dropped = SharedDrawDropout(p)(torch.ones(1_000_000))
+    assert abs(float((dropped == 0).double().mean()) - p) < 5 / 65_536
+
+
 def test_neighbours_that_share_a_draw_are_dropped_independently() -> None:
     torch.manual_seed(1)
     dropped = (SharedDrawDropout(0.5)(torch.ones(4, 100_000).T.contiguous()) == 0).double()

@@ -99,3 +99,10 @@ def test_an_update_can_be_merged_for_good() -> None:
     merged = network.merge_and_unload()  # type: ignore[operator]
     assert type(merged[0]) is nn.Linear
     torch.testing.assert_close(merged(STATES), wanted)
+
+
+def test_an_update_that_is_switched_off_is_left_out() -> None:
+    network: Any = adapted()
+    multiply_once(network)
+    with network.disable_adapter():
+        torch.testing.assert_close(network(STATES), network.base_model.model[0].base_layer(STATES))
