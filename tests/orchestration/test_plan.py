@@ -89,7 +89,9 @@ def test_a_stage_whose_script_is_gone_is_told(plan_values: dict[str, Any], write
 
 
 def test_an_unknown_plan_is_told_with_those_there_are() -> None:
-    with pytest.raises(SettingsError, match="no plan 'weekly'; allowed: crypto_data, daily_data, drift_watch, full_strategy"):
+    with pytest.raises(
+        SettingsError, match="no plan 'weekly'; allowed: crypto_data, daily_data, drift_watch, full_strategy"
+    ):
         load_plan("weekly")
 
 
