@@ -25,7 +25,7 @@ def read_features(path: Path, settings: DriftSettings) -> Table:
     Raises
     ------
     DataError
-        If the file is missing or unreadable, has no dates or tickers, or one of them twice.
+        If the file is missing or unreadable, or a row has no date or ticker, or those of another.
     """
     return look_at(_read(path), settings)
 
@@ -77,6 +77,8 @@ def _read(path: Path) -> pd.DataFrame:
     except (ValueError, OSError) as error:  # pandas' and Arrow's parse errors are ValueErrors
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} cannot be read: {reason}", "a .parquet or .csv file of features", _MEND) from error
+    if (is_nameless := frame[_KEYS].isna().any(axis=1).to_numpy()).any():
+        raise DataError(f"{path}: row {int(is_nameless.argmax())} has no date or ticker", "both in every row", _MEND)
     if is_twice.any():
         row = frame[is_twice].iloc[0]
         raise DataError(f"{path}: {row['tic']} has {row['date']:%Y-%m-%d} twice", "one row a date and ticker", _MEND)

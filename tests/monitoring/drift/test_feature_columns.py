@@ -70,6 +70,7 @@ def test_both_formats_give_the_same(settings: DriftSettings, tmp_path: Path, suf
     [
         (lambda table: table.drop(columns="tic"), "tic"),
         (lambda table: table.assign(date="yesterday"), "cannot be read"),
+        (lambda table: table.assign(date=table["date"].where(table.index != 3)), "row 3 has no date or ticker"),
         (lambda table: pd.concat([table, table.tail(1)]), "BB has 2020-01-05 twice"),
     ],
 )
