@@ -44,12 +44,13 @@ def show_alerts(settings: DashboardSettings) -> None:
         st.html(notes([f"{count(history.unreadable, 'file')} in reports/alerts hold no event that can be read."]))
     if not history.news:
         st.html(empty("No alert yet", "Nothing has failed, drifted or run late in this workspace."))
-    if firing := history.firing:
-        st.html(section("Firing now"))
+    firing = history.firing
+    if firing:
+        st.html(section("Firing now", "Since when, UTC."))
         st.html(alerts([_box(news) for news in firing]))
-    if history.news:
-        st.html(section("Last alerts", "The newest first; times are UTC."))
-        st.html(alerts([_box(news) for news in history.news[: settings.dashboard.shown_alerts]]))
+    if earlier := [news for news in history.news if news not in firing]:
+        st.html(section("Earlier", "The newest first; times are UTC."))
+        st.html(alerts([_box(news) for news in earlier[: settings.dashboard.shown_alerts]]))
     retraining = read_or_say(lambda: read_answers(settings.paths.reports))
     if retraining is not None and retraining.answers:
         st.html(section("What drift came to", "A drift alert asks for a retraining, within a daily budget."))
@@ -61,7 +62,8 @@ def firing_tile(history: AlertHistory) -> Tile:
     firing = history.firing
     critical = sum(news.severity == "critical" for news in firing)
     note = f"{critical} critical" if firing else "all quiet"
-    return Tile("Alerts firing", str(len(firing)), note, "bad" if firing else "good")
+    tone: Tone = "bad" if critical else "note" if firing else "good"
+    return Tile("Alerts firing", str(len(firing)), note, tone)
 
 
 def _delivery_tiles(record: DeliveryRecord) -> list[Tile]:

@@ -42,6 +42,7 @@ def draw_drift_over_time(checks: Mapping[str, Sequence[SubjectCheck]]) -> "go.Fi
             customdata=["drift" if drift else "no drift" for drift in is_drift],
             hovertemplate="%{y:.0%} of columns, %{customdata}",
         )
+    figure.update_layout(showlegend=True)  # one line has a name too
     figure.update_xaxes(type="date")
     figure.update_yaxes(rangemode="tozero")
     return figure
