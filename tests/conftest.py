@@ -142,6 +142,7 @@ def small_strategy(tmp_path: Path, make_prices: Callable[..., pd.DataFrame]) -> 
         "data.with_news": False,
         "versioning.enabled": False,
         "turbulence_window_sessions": 60,
+        "report_columns": 0,
         "split.validation_sessions": 40,
         "split.test_sessions": 40,
         "split.minimum_train_sessions": 100,
