@@ -220,6 +220,12 @@ def _card() -> MlpActorCard:
     )
 
 
+@pytest.fixture(autouse=True)
+def _no_search_for_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit looks through every installed package at each run of a test's page; nothing there is used here."""
+    monkeypatch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
+
+
 @pytest.fixture
 def shown(workspace: Path) -> Shown:
     """An empty workspace."""
