@@ -40,8 +40,8 @@ def rates_by_period(closes: pd.DataFrame, windows: Sequence[int], period: Period
     ----------
     closes : DataFrame
         Columns ticker (str), day (datetime64, without time zone), close (float64, taken as the decimal
-        that ``repr`` writes) and follows_gap (bool: bars are missing right before this one); the rows of
-        a ticker in the order of time.
+        that ``repr`` writes) and follows_gap (bool: no mean may hold both this row and the one before it,
+        as bars are missing between them, or a split lies there); the rows of a ticker in the order of time.
     windows : sequence of int
         Rows of each rolling mean, at least 1. A mean is that of rows without a gap between them: the
         first ``window - 1`` rows of a ticker, and those after a gap, have none and give no signal.
@@ -59,36 +59,35 @@ def rates_by_period(closes: pd.DataFrame, windows: Sequence[int], period: Period
     DataError
         If no ticker has as many rows in a row as the shortest window.
     """
-    judged = [
-        rows for ticker, of_ticker in closes.groupby("ticker") for rows in _judged(str(ticker), of_ticker, windows)
+    counts = [
+        of_window.assign(ticker=ticker)
+        for ticker, rows in closes.groupby("ticker")
+        for of_window in _counts(rows, windows, period)
     ]
-    if not judged:
+    if not counts:
         longest = int(closes.groupby("ticker").size().max()) if len(closes) else 0
         raise DataError(
             f"windows={list(windows)}; no ticker has so many bars without a gap, the longest has {longest} in all",
             "a window that fits into the bars",
             "the setting windows, or more bars",
         )
-    rows = pd.concat(judged, ignore_index=True)
-    rows["period_start"] = rows.pop("day").dt.to_period(_FREQUENCIES[period]).dt.start_time
-    counts = rows.groupby(_KEYS).agg(
-        rows=("has_mean", "size"), rows_with_mean=("has_mean", "sum"), signals=("is_signal", "sum")
-    )
-    counts["rate"] = counts["signals"] / counts["rows"]
-    table: pd.DataFrame = counts.reset_index()[SCHEMA.names]
-    return table
+    table = pd.concat(counts).sort_values(_KEYS, ignore_index=True)
+    table["rate"] = table["signals"] / table["rows"]
+    ordered: pd.DataFrame = table[SCHEMA.names]
+    return ordered
 
 
-def _judged(ticker: str, rows: pd.DataFrame, windows: Sequence[int]) -> Iterator[pd.DataFrame]:
-    """For each window with a mean: ticker, window, day, has_mean and is_signal of each row."""
+def _counts(rows: pd.DataFrame, windows: Sequence[int], period: Period) -> Iterator[pd.DataFrame]:
+    """For each window with a mean: a row a period of one ticker, counted before the next window is judged."""
     closes = from_floats(rows["close"].to_numpy(dtype=np.float64))
     since_gap = _rows_since_gap(rows["follows_gap"].to_numpy(dtype=np.bool_))
+    starts = rows["day"].dt.to_period(_FREQUENCIES[period]).dt.start_time.to_numpy()
     for window in windows:
         has_mean = since_gap >= window - 1
         if has_mean.any():
-            is_signal = signals(closes, window) & has_mean
-            columns = {"ticker": ticker, "window": window, "day": rows["day"].to_numpy()}
-            yield pd.DataFrame(columns | {"has_mean": has_mean, "is_signal": is_signal})
+            judged = {"rows": True, "rows_with_mean": has_mean, "signals": signals(closes, window) & has_mean}
+            counts = pd.DataFrame(judged).groupby(starts).sum()
+            yield counts.rename_axis("period_start").reset_index().assign(window=window)
 
 
 def _rows_since_gap(follows_gap: BoolArray) -> npt.NDArray[np.intp]:

@@ -18,12 +18,9 @@ class SignalRatesSettings(StageSettings):
         description="Contract of the bars: stock (made by ingest_data) or crypto (made by ingest_crypto_bars)."
     )
     bars_path: Path = machine_field("Folder or Parquet file of bars; relative to the workspace.")
-    stock_price: Literal["adjusted_close", "close"] = Field(
-        description="Price of stock bars that is compared with its mean; adjusted_close does not jump at a split."
-    )
     windows: tuple[Window, ...] = Field(min_length=1, description="Rows of each rolling mean.")
     windows_span_gaps: bool = Field(
-        description="Take means over missing crypto bars as if there were none, as run_signal_rate.py does."
+        description="Take means over missing crypto bars and splits of stocks, as run_signal_rate.py does."
     )
     period: Period = Field(description="Calendar period over which each rate of the table is taken.")
 

@@ -1,8 +1,9 @@
 """Stage measure_signal_rates: how often closes lie above their rolling mean, by ticker, window and period.
 
 Makes data/signal_rates/<market>/<last day>-<key>/signal_rates.parquet from the bars of stocks or of a
-cryptocurrency; in MLflow each ticker and window is a curve over time. One CSV or Parquet file, one
-window and no tracking: run_signal_rate.py beside this file.
+cryptocurrency, from closes as they were traded; no mean spans a gap or a split. In MLflow each ticker
+and window is a curve over time. One CSV or Parquet file, one window and no tracking: run_signal_rate.py
+beside this file.
 """
 
 import logging
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, check_unaltered, make_once, read_result
+from MLOps.errors import DataError
 from MLOps.settings.signal_rates import Period, SignalRatesSettings
 from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
 
@@ -33,31 +35,33 @@ def measure_signal_rates(settings: SignalRatesSettings, tracker: Tracker) -> Sta
     Raises
     ------
     DataError
-        If there are no bars, they break their contract or were altered after they were made, or no
-        window fits into them.
+        If there are no bars, they break their contract or were altered after they were made, no window
+        fits into them, or two tickers would have one name in MLflow.
     """
     from pipelines.signal_rate.read_market_bars import read_market_bars
 
     path = (settings.paths.workspace / settings.bars_path).resolve()  # one version of the bars throughout
     check_unaltered(path.parent)
-    closes, origin = read_market_bars(path, settings), _origin(path)
+    closes, price = read_market_bars(path, settings)
+    _check_names(sorted(closes["ticker"].unique()))
+    facts = _origin(path) | {"price": price}
     output = Output(
         stage=STAGE.name,
         root=settings.paths.data / "signal_rates" / settings.market,
         settings=settings,
         inputs={"bars": path},
         label=str(closes["day"].max().date()),
-        extra={name: str(fact) for name, fact in origin.items()},
+        extra={name: str(fact) for name, fact in facts.items()},
     )
 
     def make(folder: Path, _key: str) -> Made:
-        return _make(folder, closes, origin, settings, tracker)
+        return _make(folder, closes, facts, settings, tracker)
 
     return make_once(output, make, tracker)
 
 
 def _make(
-    folder: Path, closes: "pd.DataFrame", origin: Mapping[str, Scalar], settings: SignalRatesSettings, tracker: Tracker
+    folder: Path, closes: "pd.DataFrame", facts: Mapping[str, Scalar], settings: SignalRatesSettings, tracker: Tracker
 ) -> Made:
     from MLOps.market.signal_rate_table import overall_rates, rates_by_period, write_signal_rates
 
@@ -76,7 +80,7 @@ def _make(
         files={"signal_rates": _FILE},
         metrics={"bars": len(closes), "tickers": len(tickers), "gaps": int(closes["follows_gap"].sum())} | rates,
         details={
-            **origin,
+            **facts,
             "first_day": str(closes["day"].min().date()),
             "last_day": str(closes["day"].max().date()),
             "first_period": str(table["period_start"].min().date()),  # step 0 of the curves
@@ -97,12 +101,28 @@ def _track_curves(table: "pd.DataFrame", period: Period, tracker: Tracker) -> No
 def _named_rates(rows: "pd.DataFrame", suffix: str = "") -> dict[str, float]:
     """The rates under MLflow's names: a group of charts a window, a chart a ticker, and one of all rows together."""
     names = [
-        f"signal_rate_{window}{suffix}/{_NOT_IN_A_NAME.sub('_', ticker)}"
+        f"signal_rate_{window}{suffix}/{_name(ticker)}"
         for window, ticker in zip(rows["window"], rows["ticker"], strict=True)
     ]
     sums = rows.groupby("window")[["signals", "rows"]].sum()
     of_all = {f"signal_rate_{window}{suffix}/{_ALL}": rate for window, rate in (sums["signals"] / sums["rows"]).items()}
     return dict(zip(names, rows["rate"], strict=True)) | of_all
+
+
+def _name(ticker: str) -> str:
+    return _NOT_IN_A_NAME.sub("_", ticker)
+
+
+def _check_names(tickers: Sequence[str]) -> None:
+    owners = {_ALL: "all tickers together"}
+    for ticker in tickers:
+        owner = owners.setdefault(_name(ticker), ticker)
+        if owner != ticker:
+            raise DataError(
+                f"ticker {ticker} and {owner} would both be {_name(ticker)} in MLflow",
+                "tickers that differ in their letters, digits, dots or dashes",
+                "rename one of them in the bars",
+            )
 
 
 def _left_out(overall: "pd.DataFrame", tickers: Sequence[str], windows: Sequence[int]) -> str:

@@ -1,5 +1,6 @@
 """Signal rates by ticker, window and period: counted exactly, never over a gap, as the signal-rate job counts them."""
 
+import tracemalloc
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -90,6 +91,20 @@ def test_ticker_without_a_mean_is_left_out_of_that_window() -> None:
 def test_windows_that_fit_into_no_ticker_are_told(frame: pd.DataFrame, longest: int) -> None:
     with pytest.raises(DataError, match=rf"windows=\[4, 9\].*the longest has {longest} in all"):
         rates_by_period(frame, [4, 9], "month")
+
+
+def test_memory_does_not_grow_with_the_windows() -> None:
+    frame = closes(np.tile([1.0, 2, 2, 1, 4], 4_000))
+
+    def peak_bytes(windows: Sequence[int]) -> int:
+        tracemalloc.start()
+        rates_by_period(frame, windows, "year")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak_bytes([1])  # what pandas imports and keeps at its first use
+    assert peak_bytes(range(1, 17)) < 1.5 * peak_bytes([1, 2])
 
 
 def test_positions_count_empty_periods_too() -> None:

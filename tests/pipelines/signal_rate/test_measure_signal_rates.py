@@ -98,6 +98,7 @@ def test_result_tells_the_bars_and_where_they_are_from(stock_workspace: Path) ->
     assert result.details == {
         "source": "folder",
         "is_replay": False,
+        "price": "close",
         "first_day": "2018-01-02",
         "last_day": "2018-08-06",
         "first_period": "2018-01-01",
@@ -130,20 +131,46 @@ def test_same_bars_and_settings_give_the_same_digest_elsewhere(stock_workspace: 
     assert second.artifacts["signal_rates"].sha256 == first.artifacts["signal_rates"].sha256
 
 
-def test_traded_and_adjusted_closes_are_two_questions(stock_workspace: Path) -> None:
-    adjusted, traded = measure(stock_workspace), measure(stock_workspace, "stock_price=close")
-    assert traded.key != adjusted.key
-    assert traded.metrics["bars"] == adjusted.metrics["bars"]
+@pytest.fixture
+def measure_aaa(workspace: Path, stocks: pd.DataFrame) -> Callable[..., StageResult]:
+    """``measure_aaa(*settings, close=..., ...)``: measure AAA's 150 bars with these columns, over 5 rows."""
+    aaa = stocks[stocks["ticker"] == "AAA"].reset_index(drop=True)
+
+    def measure_with(*more: str, **columns: object) -> StageResult:
+        write_bars(aaa.assign(**columns), workspace / "data" / "raw" / "latest" / "bars")
+        return measure(workspace, "windows=[5]", *more)
+
+    return measure_with
 
 
-def test_split_of_a_stock_is_no_fall(workspace: Path, stocks: pd.DataFrame) -> None:
-    """One share becomes four; the adjusted closes rise all the time, the traded ones fall once."""
-    rising = stocks[stocks["ticker"] == "AAA"].reset_index(drop=True)
-    adjusted = np.arange(100.0, 250.0)
-    rising = rising.assign(adjusted_close=adjusted, close=np.where(np.arange(150) < 75, 4 * adjusted, adjusted))
-    write_bars(rising, workspace / "data" / "raw" / "latest" / "bars")
-    assert measure(workspace, "windows=[5]").metrics["signal_rate_5/AAA"] == 146 / 150
-    assert measure(workspace, "windows=[5]", "stock_price=close").metrics["signal_rate_5/AAA"] == 142 / 150
+@pytest.mark.parametrize("later_dividend", [0.23, 0.60])
+def test_tie_of_traded_closes_is_no_signal_whatever_is_paid_later(
+    measure_aaa: Callable[..., StageResult], later_dividend: float
+) -> None:
+    cents = np.random.default_rng(3).integers(1_001, 1_006, 150)
+    sums = np.convolve(cents, np.ones(5, dtype=int), "valid")
+    assert (5 * cents[4:] == sums).sum() == 7
+    result = measure_aaa(close=cents / 100, adjusted_close=cents / 100 * (1 - later_dividend / 10.07))
+    assert table(result)["signals"].sum() == (5 * cents[4:] > sums).sum()
+    assert result.details["price"] == "close"
+
+
+def test_no_mean_of_a_stock_spans_a_split(measure_aaa: Callable[..., StageResult]) -> None:
+    """Four shares become one: the traded closes fall by a dollar a day and rise once, by nothing that was earned."""
+    adjusted, is_new = np.arange(1_000.0, 850.0, -1), np.arange(150) >= 75
+    ratio = np.where(np.arange(150) == 75, 0.25, 1.0)
+    columns = {"close": np.where(is_new, adjusted, adjusted / 4), "adjusted_close": adjusted, "split_ratio": ratio}
+    broken, spanned = measure_aaa(**columns), measure_aaa("windows_span_gaps=true", **columns)
+    assert (broken.metrics["gaps"], spanned.metrics["gaps"]) == (1, 1)
+    assert table(broken)[["rows_with_mean", "signals"]].sum().tolist() == [150 - 2 * 4, 0]
+    assert table(spanned)[["rows_with_mean", "signals"]].sum().tolist() == [150 - 4, 4]
+
+
+def test_close_only_bars_are_measured_by_the_only_price_there_is(measure_aaa: Callable[..., StageResult]) -> None:
+    rising = np.arange(100.0, 250.0)
+    result = measure_aaa(close=np.nan, adjusted_close=rising, is_close_only=True)
+    assert result.metrics["signal_rate_5/AAA"] == 146 / 150
+    assert result.details["price"] == "adjusted_close"
 
 
 def test_crypto_means_do_not_span_the_gap(crypto_workspace: Path) -> None:
@@ -212,10 +239,24 @@ def test_bad_close_is_told_with_its_row(
 ) -> None:
     stocks.loc[[7, 9], "close"] = value
     write_bars(stocks, workspace / "data" / "raw" / "latest" / "bars")
-    assert stage.main(["--workspace", str(workspace), LIGHT, "stock_price=close"]) == 3
+    assert stage.main(["--workspace", str(workspace), LIGHT]) == 3
     last = capsys.readouterr().err.splitlines()[-1]
     assert "2 closes are missing, infinite or negative, first BRK/B on 2018-01-05; allowed: a finite number" in last
-    assert stage.main(["--workspace", str(workspace), LIGHT]) == 0
+
+
+@pytest.mark.parametrize(
+    ("ticker", "told"),
+    [
+        ("BRK_B", "ticker BRK_B and BRK/B would both be BRK_B in MLflow"),
+        ("all_tickers", "ticker all_tickers and all tickers together would both be all_tickers in MLflow"),
+    ],
+)
+def test_tickers_that_would_overwrite_each_others_rates_are_refused(
+    workspace: Path, stocks: pd.DataFrame, capsys: pytest.CaptureFixture[str], ticker: str, told: str
+) -> None:
+    write_bars(as_bars(stocks.replace({"ticker": {"AAA": ticker}})), workspace / "data" / "raw" / "latest" / "bars")
+    assert stage.main(["--workspace", str(workspace), LIGHT]) == 3
+    assert told in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_bars_altered_after_they_were_made_are_refused(
