@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from importlib.metadata import distribution
 from pathlib import Path, PurePosixPath
 
@@ -109,6 +110,21 @@ def image_python(pins: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
         for top in {file.parts[0] for file in files} - {"..", "__pycache__"}:
             (site / top).symlink_to(distribution(name).locate_file(top))
     return place / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def is_sent_to_builder() -> Callable[[Path, str], bool]:
+    """``is_sent_to_builder(ignore_file, path)``: whether the last pattern that fits it or a folder of it lets it in."""
+
+    def is_sent(ignore_file: Path, path: str) -> bool:
+        places = [path, *map(str, PurePosixPath(path).parents)]
+        decided = True
+        for pattern in ignore_file.read_text().splitlines():
+            if not pattern.startswith("#") and any(fnmatch(place, pattern.removeprefix("!")) for place in places):
+                decided = pattern.startswith("!")
+        return decided
+
+    return is_sent
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 import re
 import shutil
 import subprocess
-from fnmatch import fnmatch
-from pathlib import PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,22 +15,13 @@ ROOT = project_root()
 FOLDER = ROOT / "deployment/docker/platform"
 DOCKERFILE = re.sub(r"\\\n\s*", "", (FOLDER / "Dockerfile").read_text())
 COPIED = [source for line in re.findall(r"^COPY (.*)", DOCKERFILE, re.MULTILINE) for source in line.split()[:-1]]
+IGNORE_FILE = FOLDER / "Dockerfile.dockerignore"
 HADOLINT = shutil.which("hadolint", path=str(ROOT / ".venv" / "bin"))
 
 
-def is_sent_to_builder(path: str) -> bool:
-    """Whether the image's own ignore file lets a file through: the last pattern that fits it or its folders decides."""
-    places = [path, *map(str, PurePosixPath(path).parents)]
-    is_sent = True
-    for pattern in (FOLDER / "Dockerfile.dockerignore").read_text().splitlines():
-        if not pattern.startswith("#") and any(fnmatch(place, pattern.removeprefix("!")) for place in places):
-            is_sent = pattern.startswith("!")
-    return is_sent
-
-
-def test_all_that_is_copied_exists_and_reaches_the_builder() -> None:
+def test_all_that_is_copied_exists_and_reaches_the_builder(is_sent_to_builder: Callable[[Path, str], bool]) -> None:
     assert len(COPIED) > 10
-    assert [path for path in COPIED if not ((ROOT / path).exists() and is_sent_to_builder(path))] == []
+    assert [path for path in COPIED if not ((ROOT / path).exists() and is_sent_to_builder(IGNORE_FILE, path))] == []
 
 
 def test_every_package_of_the_project_is_copied() -> None:
@@ -49,8 +40,8 @@ def test_every_package_of_the_project_is_copied() -> None:
         "mlruns.db",
     ],
 )
-def test_the_rest_stays_out_of_the_builder(path: str) -> None:
-    assert not is_sent_to_builder(path)
+def test_the_rest_stays_out_of_the_builder(path: str, is_sent_to_builder: Callable[[Path, str], bool]) -> None:
+    assert not is_sent_to_builder(IGNORE_FILE, path)
 
 
 def test_versions_are_those_of_the_makefile() -> None:

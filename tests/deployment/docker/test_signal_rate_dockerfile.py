@@ -5,8 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
-from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from MLOps.settings.project import project_root
 
 ROOT = project_root()
 FOLDER = ROOT / "deployment/docker/signal_rate"
+IGNORE_FILE = ROOT / ".dockerignore"
 HADOLINT = shutil.which("hadolint", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 
 
@@ -37,15 +38,19 @@ def test_packages_and_their_digests_are_those_of_the_lock(pins: dict[str, str]) 
         assert [digest for digest in digests if digest not in block] == []
 
 
-def test_all_that_is_copied_reaches_the_builder(stages: tuple[Any, Any]) -> None:
+def test_all_that_is_copied_reaches_the_builder(
+    stages: tuple[Any, Any], is_sent_to_builder: Callable[[Path, str], bool]
+) -> None:
     paths = [path for stage in stages for path in stage.copied()]
-    assert [path for path in paths if not ((ROOT / path).is_file() and is_sent_to_builder(path))] == []
+    assert [path for path in paths if not ((ROOT / path).is_file() and is_sent_to_builder(IGNORE_FILE, path))] == []
 
 
 @pytest.mark.parametrize(
     "path",
     [
         "config/api_keys.yaml",
+        "deployment/docker/.env",
+        "deployment/docker/signal_rate/.env",
         ".git/config",
         "data/sample/data.csv",
         ".venv/bin/python",
@@ -54,18 +59,8 @@ def test_all_that_is_copied_reaches_the_builder(stages: tuple[Any, Any]) -> None
         "MLOps/market/__pycache__/signal_rate.pyc",
     ],
 )
-def test_the_rest_stays_out_of_the_builder(path: str) -> None:
-    assert not is_sent_to_builder(path)
-
-
-def is_sent_to_builder(path: str) -> bool:
-    """Whether .dockerignore lets a file through: the last pattern that fits it or one of its folders decides."""
-    places = [path, *map(str, PurePosixPath(path).parents)]
-    is_sent = True
-    for pattern in (ROOT / ".dockerignore").read_text().splitlines():
-        if not pattern.startswith("#") and any(fnmatch(place, pattern.removeprefix("!")) for place in places):
-            is_sent = pattern.startswith("!")
-    return is_sent
+def test_the_rest_stays_out_of_the_builder(path: str, is_sent_to_builder: Callable[[Path, str], bool]) -> None:
+    assert not is_sent_to_builder(IGNORE_FILE, path)
 
 
 def test_configuration_is_that_of_the_sample() -> None:
