@@ -62,7 +62,7 @@ def _make(target: Path, is_folder: bool) -> Path:
 def _clear_abandoned(parent: Path, pattern: str) -> None:
     """Remove partial places whose lock nobody holds."""
     for place in parent.glob(f".{pattern}{_SUFFIX}"):
-        with suppress(FileNotFoundError, BlockingIOError):
+        with suppress(FileNotFoundError, BlockingIOError, PermissionError):  # gone, in use, or another user's
             lock = os.open(place, os.O_RDONLY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,17 +2,23 @@
 
 import csv
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from MLOps.errors import DataError
 from MLOps.market import digit_words
 
 BLOCK_BYTES = 1 << 20  # the arrays made of one block stay in a processor's cache
+MOST_CHARACTERS = 2 * BLOCK_BYTES  # of a field: no line is longer
 LEAD = b"0" * (digit_words.LEAD - 1) + b"\n"  # stands before the rows of each block, so that the first may be as others
 _BOM = b"\xef\xbb\xbf"
 _LINE_ENDS = b"\r\n"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_OTHER_BOMS = {  # in this order: one of UTF-32 begins as one of UTF-16
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 
 
 def read_blocks(path: Path) -> tuple[list[str], Iterator[bytearray]]:
@@ -61,13 +67,13 @@ def _whole_lines(path: Path) -> Iterator[bytearray]:
         yield bytearray(LEAD + held.rstrip(_LINE_ENDS) + b"\n")
 
 
-def _filled(file: BinaryIO, held: bytes) -> bytearray | None:
+def _filled(file: BufferedReader, held: bytes) -> bytearray | None:
     """`LEAD`, what is held, and more of the file, read into its place; None at the end of the file."""
     block = bytearray(len(LEAD) + len(held) + BLOCK_BYTES)
     start = len(LEAD) + len(held)
     block[:start] = LEAD + held
     with memoryview(block) as whole, whole[start:] as free:
-        read = file.readinto(free)  # type: ignore[attr-defined]
+        read = file.readinto(free)
     del block[start + read :]
     return block if read else None
 
@@ -80,7 +86,7 @@ def _last_character(block: bytearray) -> int:
     return place
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BufferedReader:
     """The file, open for reading its bytes.
 
     Raises
@@ -99,13 +105,15 @@ def opened(path: Path) -> BinaryIO:
 def _check_beginning(path: Path, chunk: bytes) -> None:
     if not chunk.removeprefix(_BOM).strip():
         raise DataError(f"{path} is empty", "a CSV file with a header and rows")
-    if chunk.startswith(_UTF16_BOMS):
-        raise DataError(f"{path} is encoded in UTF-16", "CSV in UTF-8")
+    for bom, encoding in _OTHER_BOMS.items():
+        if chunk.startswith(bom):
+            raise DataError(f"{path} is encoded in {encoding}", "CSV in UTF-8")
     if b"\0" in chunk:
         raise DataError(f"{path} is not a CSV file: it holds zero bytes", "CSV in UTF-8")
 
 
 def _columns(path: Path, header: bytes) -> list[str]:
+    csv.field_size_limit(MOST_CHARACTERS)
     try:
         columns = next(csv.reader([header.decode("utf-8")], strict=True), [])
     except UnicodeDecodeError as error:

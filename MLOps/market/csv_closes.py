@@ -1,6 +1,7 @@
 """Closes of a CSV file: blocks of plain rows are read whole, by several threads, any others row by row."""
 
 import os
+import signal
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,6 @@ _MOST_WORKERS = 8  # as many as one thread can read for; bounds the memory too
 class _Block(NamedTuple):
     text: bytearray
     closes: ScaledDecimals | None  # None where they must be read row by row
-    is_whole: bool  # it ends where a row ends, as a block without quoted line feeds does
 
 
 def read_csv_closes(path: Path) -> Iterator[ScaledDecimals]:
@@ -41,7 +41,7 @@ def read_csv_closes(path: Path) -> Iterator[ScaledDecimals]:
             yield block.closes
             rows += len(block.closes.values)
             continue
-        others = () if block.is_whole else (later.text for later in blocks)
+        others = (later.text for later in blocks)  # where a quoted field goes on in them
         for closes in read_rows(chain([block.text], others), column, rows):
             yield closes
             rows += len(closes.values)
@@ -55,7 +55,7 @@ def _read_ahead(texts: Iterator[bytearray], column: CloseColumn) -> Iterator[_Bl
         return  # no thread for a short file
     workers = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
     in_work: deque[Future[_Block]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers, initializer=_leave_signals) as pool:
         for text in chain([second], texts):
             in_work.append(pool.submit(_read, text, column))
             if len(in_work) > workers + 1:
@@ -64,10 +64,14 @@ def _read_ahead(texts: Iterator[bytearray], column: CloseColumn) -> Iterator[_Bl
             yield in_work.popleft().result()
 
 
+def _leave_signals() -> None:
+    """Leave to the main thread those that stop a program: it decides when they come through."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+
+
 def _read(text: bytearray, column: CloseColumn) -> _Block:
     bounds = field_bounds(text, column.place, column.count) if _is_utf8(text) else None
-    closes = plain_decimals(text, *bounds) if bounds else None
-    return _Block(text, closes, is_whole=bounds is not None or b'"' not in text)
+    return _Block(text, plain_decimals(text, *bounds) if bounds else None)
 
 
 def _is_utf8(text: bytearray) -> bool:

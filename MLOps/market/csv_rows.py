@@ -12,7 +12,7 @@ from pathlib import Path
 from reprlib import repr as shortened
 
 from MLOps.errors import DataError
-from MLOps.market.csv_blocks import LEAD
+from MLOps.market.csv_blocks import LEAD, MOST_CHARACTERS
 from MLOps.market.scaled_decimals import ScaledDecimals, from_written
 from MLOps.market.written_numbers import WrittenNumber, written_number
 
@@ -69,17 +69,23 @@ class CloseColumn:
 def read_rows(blocks: Iterable[bytearray], column: CloseColumn, rows_before: int) -> Iterator[ScaledDecimals]:
     """The closes of the rows that follow `LEAD` in `blocks`, and `rows_before` others.
 
+    Stops at the first end of a block that is the end of a row, and takes no block after it.
+
     Raises
     ------
     DataError
         If a row is not encoded in UTF-8, wrongly quoted or ragged, or its close is not a number as above.
     """
-    rows = csv.reader((line.decode("utf-8") for block in blocks for line in BytesIO(block[len(LEAD) :])), strict=True)
+    csv.field_size_limit(MOST_CHARACTERS)
+    lines = _Lines(blocks)
+    rows = csv.reader(lines, strict=True)
     numbers: list[WrittenNumber] = []
     row = rows_before
     try:
         for row, fields in enumerate(rows, rows_before + 1):
             numbers.append(column.number(fields, row))
+            if rows.line_num == lines.begun:
+                break
             if len(numbers) == _BATCH_ROWS:
                 yield from_written(numbers)
                 numbers = []
@@ -89,3 +95,17 @@ def read_rows(blocks: Iterable[bytearray], column: CloseColumn, rows_before: int
         raise DataError(f"{column.source}: data row {row + 1} is not encoded in UTF-8", "CSV in UTF-8") from error
     if numbers:
         yield from_written(numbers)
+
+
+class _Lines:
+    """The lines of `blocks`; `begun` counts those of all blocks that were taken, read or not yet."""
+
+    def __init__(self, blocks: Iterable[bytearray]) -> None:
+        self.begun = 0
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[str]:
+        for block in self._blocks:
+            self.begun += block.count(b"\n", len(LEAD))
+            for line in BytesIO(block[len(LEAD) :]):
+                yield line.decode("utf-8")

@@ -10,11 +10,15 @@ import yaml
 
 from MLOps.errors import SettingsError
 
-_ALLOWED = "seed: an integer; window: an integer >= 1; version: a string, in quotes where it looks like a number"
+Pairs = list[tuple[Any, Any]]
+
+_ALLOWED = "seed: an integer; window: an integer >= 1; version: printable text, in quotes where it looks like a number"
+_MOST_DIGITS = 640  # as many Python writes, however its own limit is set
+_TOO_LARGE: int = 10**_MOST_DIGITS
 _IS_RIGHT: dict[str, Callable[[Any], bool]] = {  # True and False are no integers here
-    "seed": lambda value: type(value) is int,
-    "window": lambda value: type(value) is int and value >= 1,
-    "version": lambda value: type(value) is str,
+    "seed": lambda value: type(value) is int and abs(value) < _TOO_LARGE,
+    "window": lambda value: type(value) is int and 1 <= value < _TOO_LARGE,
+    "version": lambda value: type(value) is str and value.isprintable(),  # a line break would forge a line of the log
 }
 
 
@@ -37,18 +41,16 @@ class SignalRateConfig:
     version: str
 
 
-def read_mapping(path: Path) -> dict[Any, Any]:
-    """The keys and values of a YAML file.
+def read_pairs(path: Path) -> Pairs:
+    """The keys and values of a YAML file, in their order; a key may come twice.
 
     Raises
     ------
     SettingsError
-        If there is no such file, it cannot be read, is no YAML in UTF-8, is no mapping, or says a key twice.
+        If there is no such file, it cannot be read, is no YAML in UTF-8, or is no mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        root: Any = yaml.compose(text, yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        pairs = _pairs(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise SettingsError(f"{path} does not exist", "a YAML file") from error
     except OSError as error:
@@ -56,32 +58,58 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise SettingsError(f"{path} is not YAML: {error.problem}{line}", _ALLOWED) from error
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+    except (UnicodeError, yaml.YAMLError) as error:
         raise SettingsError(f"{path} is not YAML in UTF-8: {error}", _ALLOWED) from error
-    if not isinstance(values, dict):
+    except Exception as error:  # PyYAML's own, of many types, where a value does not fit its tag
+        reason = f"{type(error).__name__}: {error}"
+        raise SettingsError(f"{path} holds a value that cannot be read: {reason}", _ALLOWED) from error
+    if pairs is None:
         raise SettingsError(f"{path} holds no keys", _ALLOWED)
-    names = [key.value for key, _ in root.value]
-    if twice := sorted({str(name) for name in names if names.count(name) > 1}):
-        raise SettingsError(f"{path} says twice: {', '.join(twice)}", "each key once")
-    return values
+    return pairs
 
 
-def checked(values: dict[Any, Any], path: Path) -> SignalRateConfig:
-    """The configuration that `values`, read from `path`, hold.
+def _pairs(text: str) -> Pairs | None:
+    loader = yaml.SafeLoader(text)
+    root = loader.get_single_node()
+    if not isinstance(root, yaml.MappingNode):
+        return None
+    return [
+        (loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
+        for key, value in root.value
+    ]
+
+
+def version_in(pairs: Pairs) -> str | None:
+    """The version, if `pairs` hold one and it is a text; right or not."""
+    versions = [value for key, value in pairs if key == "version"]
+    return versions[0] if len(versions) == 1 and isinstance(versions[0], str) else None
+
+
+def checked(pairs: Pairs, path: Path) -> SignalRateConfig:
+    """The configuration that `pairs`, read from `path`, hold.
 
     Raises
     ------
     SettingsError
-        If a key is missing, unknown, of another type or out of its bounds: all such faults at once.
+        If a key is missing, said twice, unknown, of another type or out of its bounds: all such faults at once.
     """
-    faults = [_fault(name, values) for name in _IS_RIGHT]
-    faults += [f"unknown key {shortened(key)}" for key in values if key not in _IS_RIGHT]
+    faults = [_fault(name, [value for key, value in pairs if key == name]) for name in _IS_RIGHT]
+    faults += [f"unknown key {_shown(key)}" for key, _ in pairs if key not in list(_IS_RIGHT)]  # which may have no hash
     if told := [fault for fault in faults if fault]:
         raise SettingsError(f"{path}: {', '.join(told)}", _ALLOWED)
-    return SignalRateConfig(**values)
+    return SignalRateConfig(**dict(pairs))
 
 
-def _fault(name: str, values: dict[Any, Any]) -> str | None:
-    if name not in values:
-        return f"no {name}"
-    return None if _IS_RIGHT[name](values[name]) else f"{name}={shortened(values[name])}"
+def _fault(name: str, values: list[Any]) -> str | None:
+    if len(values) != 1:
+        return f"{name} said twice" if values else f"no {name}"
+    return None if _IS_RIGHT[name](values[0]) else f"{name}={_shown(values[0])}"
+
+
+def _shown(value: Any) -> str:
+    if type(value) is int and abs(value) >= _TOO_LARGE:
+        return f"an integer of more than {_MOST_DIGITS} digits"
+    try:
+        return shortened(value)
+    except ValueError:  # it holds such an integer
+        return f"a {type(value).__name__}"

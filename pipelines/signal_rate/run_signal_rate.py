@@ -8,20 +8,27 @@ not 0. Needs no more than NumPy and PyYAML; Parquet needs pyarrow. The same figu
 over time and tracked in MLflow, is the stage measure_signal_rates.py beside this file.
 """
 
+import signal
+
+if __name__ == "__main__":  # who stops the job finds its error in the output: signals wait until that can be written
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
 import argparse
 import logging
-import signal
+import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import combinations
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from MLOps.errors import DataError, PlatformError, SettingsError, StorageError
+from MLOps.errors import DataError, PlatformError, SettingsError
 from MLOps.market.close_files import read_closes
 from MLOps.market.signal_rate import SignalCounter
-from pipelines.signal_rate.read_config import SignalRateConfig, checked, read_mapping
+from pipelines.signal_rate.read_config import Pairs, SignalRateConfig, checked, read_pairs, version_in
 from pipelines.signal_rate.write_report import Report, as_json, check_place, open_log, print_whole, write_whole
 
 _FLAGS = {
@@ -45,6 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let through the signals that stop a program; if they waited before, they wait again after, while it reports."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Job:
     """One run, and as much of its surroundings as is known when it fails."""
 
@@ -53,51 +71,64 @@ class _Job:
         self._flags = argparse.Namespace(input=None, config=None, output=None, log_file=None)
         self._log: logging.Logger | None = None
         self._output: Path | None = None  # once writing there does no harm
-        self._values: dict[Any, Any] | None = None
+        self._config: Pairs | None = None
+        self._is_printed = False
 
     def run(self, arguments: Sequence[str] | None) -> None:
         log = self._open(arguments)
+        with _stoppable():
+            self._count(log)
+
+    def _count(self, log: logging.Logger) -> None:
         log.info("Job started")
         check_place("--output", self._flags.output)
-        self._values = read_mapping(self._flags.config)
-        config = checked(self._values, self._flags.config)
+        self._config = read_pairs(self._flags.config)
+        config = checked(self._config, self._flags.config)
         log.info("Config loaded: seed=%d, window=%d, version=%s", config.seed, config.window, config.version)
         counter = _count_signals(self._flags.input, config.window, log)
         report = _report(counter, config, latency_ms=round((time.perf_counter() - self._started) * 1000))
         log.info("Metrics: signal_rate=%.4f, rows_processed=%d", report["value"], report["rows_processed"])
         write_whole(self._flags.output, as_json(report))
-        log.info("Job completed successfully in %dms", report["latency_ms"])
         print_whole(as_json(report))
+        self._is_printed = True
+        log.info("Job completed successfully in %dms", report["latency_ms"])
 
     def _open(self, arguments: Sequence[str] | None) -> logging.Logger:
         """Read the flags and open the log; what is wrong with the flags is raised when the log can tell it."""
-        fault: SettingsError | None = None
+        faults: list[SettingsError] = []
         try:
             _parser().parse_args(arguments, self._flags)
         except SettingsError as error:
-            fault = error
-        _check_distinct(self._flags)
-        self._output = self._flags.output
-        if self._flags.log_file:
-            check_place("--log-file", self._flags.log_file)
+            faults.append(error)
+        places = {name: path for name in _FLAGS if (path := getattr(self._flags, name.replace("-", "_")))}
+        for one, other in _collisions(places):
+            faults.append(SettingsError(f"--{one} and --{other} name the same file {places[other]}", "different files"))
+        shared = {name for pair in _collisions(places) for name in pair}
+        if "output" not in shared:
+            self._output = self._flags.output
+        if self._flags.log_file and "log-file" not in shared:
             self._log = open_log(self._flags.log_file)
-        if fault:
-            raise fault
+        if faults:
+            raise faults[0]
         assert self._log  # the flag is required
         return self._log
 
     def report_failure(self, error: BaseException) -> int:
-        """Tell `error` in the log, the output, on standard output and standard error, wherever that can be done."""
+        """Tell `error` in the log, the output, on standard output and standard error, wherever that can be done.
+
+        Whatever goes wrong in one place, the others are told.
+        """
         message, status = _told(error)
         text = as_json({"version": self._version(), "status": "error", "error_message": message})
-        with suppress(StorageError):
+        with suppress(Exception):
             if self._log:
                 self._log.error(message, exc_info=error)
         if self._output:
             _replace_metrics(self._output, text)
-        with suppress(StorageError):
-            print_whole(text)
-        with suppress(OSError):
+        with suppress(Exception):
+            if not self._is_printed:  # two JSON texts would be none
+                print_whole(text)
+        with suppress(Exception):
             print(f"run_signal_rate: {message}", file=sys.stderr)  # noqa: T201 - a command line
         return status
 
@@ -108,11 +139,10 @@ class _Job:
 
     def _version(self) -> str | None:
         """The version of the configuration, if it can be read."""
-        with suppress(SettingsError):
-            if self._values is None and self._flags.config:
-                self._values = read_mapping(self._flags.config)
-        version = (self._values or {}).get("version")
-        return version if isinstance(version, str) else None
+        with suppress(Exception):
+            if self._config is None and self._flags.config.is_file():  # no pipe, which may keep one waiting
+                self._config = read_pairs(self._flags.config)
+        return version_in(self._config or [])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -129,14 +159,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check_distinct(flags: argparse.Namespace) -> None:
-    """Refuse to write over what is read, or twice to one file."""
-    flag_of: dict[Path, str] = {}
-    for name in _FLAGS:
-        if path := getattr(flags, name.replace("-", "_")):
-            other = flag_of.setdefault(path.resolve(), name)
-            if other != name and {other, name} != {"input", "config"}:
-                raise SettingsError(f"--{other} and --{name} name the same file {path}", "different files")
+def _collisions(places: dict[str, Path]) -> list[tuple[str, str]]:
+    """Two flags of one file, where it would be written over what is read, or twice."""
+    real = {name: os.path.realpath(path) for name, path in places.items()}  # unlike Path's, suffers links in a loop
+    pairs = [(one, other) for one, other in combinations(places, 2) if real[one] == real[other]]
+    return [pair for pair in pairs if pair != ("input", "config")]
 
 
 def _count_signals(path: Path, window: int, log: logging.Logger) -> SignalCounter:
@@ -177,12 +204,11 @@ def _replace_metrics(output: Path, text: str) -> None:
     """Write the error; if that fails, metrics of an earlier run must not stand there as if they were this one's."""
     try:
         write_whole(output, text)
-    except StorageError:
+    except Exception:  # noqa: BLE001 - told by the error itself, if it came from here
         with suppress(OSError):
             if output.is_file():
                 output.unlink()
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # who stops the job finds its error in the output
     sys.exit(main())

@@ -98,6 +98,9 @@ CLOSES = [Fraction(3, 2), Fraction(20), Fraction(1, 4)]
         PLAIN.replace("2024-01-06 16:00:00", '"a, b"'),
         PLAIN.replace("2024-01-06 16:00:00", '"two\nlines ""quoted"""'),
         PLAIN.replace("timestamp", '"timestamp"').replace("close", " close "),
+        PLAIN.replace("2024-01-06 16:00:00", "a" * 200_000),
+        PLAIN.replace("timestamp", "t" * 200_000),
+        PLAIN.replace("2024-01-06 16:00:00", '"' + "a," * 100_000 + '"'),
         "close\n1.5\n20\n0.25\n",
         "close\r\n1.5\r\n20\r\n0.25",
         "close,x\n1.5,\n20,\n0.25,\n",
@@ -118,6 +121,7 @@ def test_reads_every_form_of_the_same_table(write: Write, text: str) -> None:
         (HEADER.removesuffix("\n") + "\r\n\n\n", "holds a header and no row"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not a CSV file: it holds zero bytes"),
         (PLAIN.encode("utf-16"), "is encoded in UTF-16; allowed: CSV in UTF-8"),
+        (PLAIN.encode("utf-32"), "is encoded in UTF-32; allowed: CSV in UTF-8"),
         (PLAIN.encode("utf-16-le"), "is not a CSV file: it holds zero bytes"),
         (PLAIN.replace("open", "\u00f6ffnen").encode("latin-1"), "is not encoded in UTF-8: byte 11 of its header"),
         ((PLAIN + ROW.replace("16", "\u00e9")).encode("latin-1"), "data row 4 is not encoded in UTF-8"),
@@ -179,12 +183,30 @@ class TestManyBlocks:
         meant = [Fraction(close.strip(' "')) for close in closes]
         assert closes_in(write("x,close\n" + "".join(f"1,{close}\n" for close in closes))) == meant
 
+    @pytest.mark.parametrize("odd", ['"a, b"', '"a\nb"', 'a"b'])
+    def test_rows_after_an_odd_one_are_read_by_blocks_again(
+        self, write: Write, odd: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rows_read_one_by_one = []
+        number = CloseColumn.number
+
+        def noted(column: CloseColumn, fields: Sequence[str], row: int) -> object:
+            rows_read_one_by_one.append(row)
+            return number(column, fields, row)
+
+        monkeypatch.setattr(CloseColumn, "number", noted)
+        rows = [f"1,{n}\n" for n in range(300)]
+        rows[30] = f"{odd},30\n"
+        assert closes_in(write("x,close\n" + "".join(rows))) == list(range(300))
+        assert 31 in rows_read_one_by_one
+        assert len(rows_read_one_by_one) < 60
+
     def test_row_numbers_count_through_blocks(self, write: Write) -> None:
         rows = [f"1,{n}\n" for n in range(200)]
         rows[120], rows[150] = "1,x\n", "1\n"
         with pytest.raises(DataError, match="close='x' in data row 121;"):
             closes_in(write("x,close\n" + "".join(rows)))
-        rows[30] = '1,"2"\n'  # from here on row by row
+        rows[30] = '"a, b",2\n'  # its block is read row by row
         with pytest.raises(DataError, match="close='x' in data row 121;"):
             closes_in(write("x,close\n" + "".join(rows)))
         rows[120] = "1,1\n"

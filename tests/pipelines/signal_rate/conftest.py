@@ -1,14 +1,18 @@
 """The signal-rate job in a folder of its own."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from MLOps.settings.project import project_root
 
 SCRIPT = project_root() / "pipelines" / "signal_rate" / "run_signal_rate.py"
+NOBODY = 65_534
 
 
 class SignalRateJob:
@@ -56,3 +60,19 @@ class SignalRateJob:
 @pytest.fixture
 def job(tmp_path: Path) -> SignalRateJob:
     return SignalRateJob(tmp_path)
+
+
+@pytest.fixture
+def plain_users_job() -> Iterator[SignalRateJob]:
+    """The job of a user to whom a locked folder is locked: root, to whom none is, is nobody meanwhile."""
+    is_root = os.geteuid() == 0
+    with TemporaryDirectory() as name:  # pytest's own folders are closed to nobody
+        folder = Path(name)
+        folder.chmod(0o777)
+        if is_root:
+            os.seteuid(NOBODY)
+        try:
+            yield SignalRateJob(folder)
+        finally:
+            if is_root:
+                os.seteuid(0)

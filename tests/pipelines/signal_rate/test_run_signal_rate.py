@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -106,6 +107,17 @@ class TestSuccess:
         assert main(job.arguments) == 0
         assert job.output.is_symlink()
         assert json.loads(target.read_text())["status"] == "success"
+
+    def test_output_has_the_mode_of_an_earlier_one_or_that_of_the_umask(self, job: Job) -> None:
+        before = os.umask(0o027)
+        try:
+            main(job.arguments)
+            assert job.output.stat().st_mode & 0o777 == 0o640
+            job.output.chmod(0o604)
+            main(job.arguments)
+            assert job.output.stat().st_mode & 0o777 == 0o604
+        finally:
+            os.umask(before)
 
     def test_rate_of_many_rows_is_exact(self, job: Job) -> None:
         """The definition in integers, beside which no float may decide; several blocks of the reader."""

@@ -16,6 +16,7 @@ from pipelines.signal_rate.run_signal_rate import main
 
 Job = Any  # SignalRateJob of conftest.py
 Fails = Callable[..., None]
+AtStart = Callable[[str], dict[str, str]]
 
 
 @pytest.fixture
@@ -47,8 +48,9 @@ class TestInput:
             ("no table\n", "is not a CSV file: its first line has no comma; allowed: columns separated by commas"),
             ("a,b\n1,2\n", "has no column 'close' among a, b; allowed: one column 'close'"),
             ("close\n1\n".encode("utf-16"), "is encoded in UTF-16; allowed: CSV in UTF-8"),
+            ("close\n1\n".encode("utf-32"), "is encoded in UTF-32; allowed: CSV in UTF-8"),
         ],
-        ids=["empty", "header only", "binary", "not a CSV", "no close", "UTF-16"],
+        ids=["empty", "header only", "binary", "not a CSV", "no close", "UTF-16", "UTF-32"],
     )
     def test_file_that_is_no_table(self, job: Job, fails: Fails, text: str | bytes, message: str) -> None:
         job.input.write_bytes(text.encode() if isinstance(text, str) else text)
@@ -76,13 +78,22 @@ class TestInput:
         job.input = job.input.parent
         fails(f"{job.input} cannot be read: Is a directory; allowed: a CSV or Parquet file", 3)
 
+    def test_name_longer_than_any_file_has(self, job: Job, fails: Fails) -> None:
+        job.input = job.input.with_name("a" * 300)
+        fails(f"{job.input} cannot be read: File name too long; allowed: a CSV or Parquet file", 3)
+
+    def test_links_in_a_loop(self, job: Job, fails: Fails) -> None:
+        job.input = job.input.with_name("loop")
+        job.input.symlink_to(job.input)
+        fails(f"{job.input} cannot be read: Too many levels of symbolic links; allowed: a CSV or Parquet file", 3)
+
     def test_window_larger_than_the_data(self, job: Job, fails: Fails) -> None:
         job.configure(window=7)
         fails("window=7 is larger than the data, 6 rows; allowed: at most 6", 3)
         assert any(line.endswith("INFO - Data loaded: 6 rows") for line in job.log)
 
 
-ALLOWED = "seed: an integer; window: an integer >= 1; version: a string, in quotes where it looks like a number"
+ALLOWED = "seed: an integer; window: an integer >= 1; version: printable text, in quotes where it looks like a number"
 
 
 class TestConfig:
@@ -99,6 +110,13 @@ class TestConfig:
             ("seed: 42\nwindow: 5", "no version", None),
             ("seed: 42\nwindow: 5\nversion: v1\nwindows: 5", "unknown key 'windows'", "v1"),
             ("seed: x\nwindow: 0\n1: 2", "seed='x', window=0, no version, unknown key 1", None),
+            ("seed: 42\nwindow: 5\nwindow: 4\nversion: v1", "window said twice", "v1"),
+            ("seed: 42\nwindow: 5\nversion: v1\nversion: v2", "version said twice", None),
+            ('seed: 42\nwindow: 5\nversion: "v\\n1"', "version='v\\n1'", "v\n1"),
+            ('seed: 42\nwindow: 5\nversion: "v\\e[2K"', "version='v\\x1b[2K'", "v\x1b[2K"),
+            (f"seed: 0x{'f' * 9_000}\nwindow: 5\nversion: v1", "seed=an integer of more than 640 digits", "v1"),
+            (f"seed: -1{'0' * 640}\nwindow: 5\nversion: v1", "seed=an integer of more than 640 digits", "v1"),
+            (f"seed: 42\nwindow: 5\nversion: [0x{'f' * 9_000}]", "version=a list", None),
         ],
     )
     def test_faults_are_told_at_once(self, job: Job, fails: Fails, text: str, faults: str, version: str | None) -> None:
@@ -121,18 +139,26 @@ class TestConfig:
         tag = "could not determine a constructor for the tag 'tag:yaml.org,2002:python/object/apply:os.getpid'"
         fails(f"{job.config} is not YAML: {tag} in line 1; allowed: {ALLOWED}", 2, version=None)
 
-    def test_key_said_twice(self, job: Job, fails: Fails) -> None:
-        job.configure(more="window: 4\n")
-        fails(f"{job.config} says twice: window; allowed: each key once", 2, version=None)
+    @pytest.mark.parametrize(
+        ("value", "reason"),
+        [
+            ("!!bool maybe", "KeyError: 'maybe'"),
+            ('!!int ""', "IndexError: string index out of range"),
+            ("!!timestamp x", "AttributeError: 'NoneType' object has no attribute 'groupdict'"),
+        ],
+    )
+    def test_value_that_does_not_fit_its_tag(self, job: Job, fails: Fails, value: str, reason: str) -> None:
+        job.config.write_text(f"seed: {value}\nwindow: 5\nversion: v1\n")
+        fails(f"{job.config} holds a value that cannot be read: {reason}; allowed: {ALLOWED}", 2, version=None)
 
     def test_missing(self, job: Job, fails: Fails) -> None:
         job.config.unlink()
         fails(f"{job.config} does not exist; allowed: a YAML file", 2, version=None)
 
-    def test_wrong_encoding(self, job: Job) -> None:
+    def test_wrong_encoding(self, job: Job, fails: Fails) -> None:
         job.config.write_bytes("seed: 42\nversion: \u00e9".encode("latin-1"))
-        assert main(job.arguments) == 2
-        assert "is not YAML in UTF-8: 'utf-8' codec can't decode" in json.loads(job.output.read_text())["error_message"]
+        reason = "'utf-8' codec can't decode byte 0xe9 in position 18: unexpected end of data"
+        fails(f"{job.config} is not YAML in UTF-8: {reason}; allowed: {ALLOWED}", 2, version=None)
 
 
 class TestFlags:
@@ -161,6 +187,8 @@ class TestFlags:
         before = getattr(job, read).read_text()
         assert main(job.arguments) == 2
         assert getattr(job, read).read_text() == before
+        name, other = twice.replace("_", "-"), job.log_file if twice == "output" else job.output
+        assert f"--{read} and --{name} name the same file {getattr(job, read)}; allowed: " in other.read_text()
 
     def test_output_and_log_are_different_files(self, job: Job, capsys: pytest.CaptureFixture[str]) -> None:
         job.log_file = job.output
@@ -175,7 +203,7 @@ class TestPlacesThatCannotBeWritten:
 
     @pytest.fixture
     def refuses(self, job: Job, capsys: pytest.CaptureFixture[str]) -> Fails:
-        def check(message: str) -> None:
+        def check(message: str, job: Job = job) -> None:
             assert main(job.arguments) == 5
             report = {"version": "v1", "status": "error", "error_message": message}
             told = capsys.readouterr()
@@ -199,6 +227,37 @@ class TestPlacesThatCannotBeWritten:
     def test_output_is_a_folder(self, job: Job, refuses: Fails) -> None:
         job.output.mkdir()
         refuses(f"--output {job.output} is a folder; allowed: a file, new or old")
+
+    def test_name_longer_than_any_file_has(self, job: Job, refuses: Fails) -> None:
+        job.output = job.output.with_name("a" * 300)
+        refuses(f"--output {job.output} cannot be written: File name too long; mend: the flag")
+        assert any(" - ERROR - --output" in line for line in job.log)
+
+    def test_folder_that_may_not_be_entered(self, refuses: Fails, plain_users_job: Job) -> None:
+        job = plain_users_job
+        job.output = job.output.parent / "locked" / "metrics.json"
+        job.output.parent.mkdir(mode=0)
+        refuses(f"--output {job.output} cannot be written: Permission denied; mend: the flag", job)
+        assert any(" - ERROR - --output" in line for line in job.log)
+
+    def test_log_in_a_folder_that_may_not_be_entered(self, refuses: Fails, plain_users_job: Job) -> None:
+        job = plain_users_job
+        job.log_file = job.log_file.parent / "locked" / "run.log"
+        job.log_file.parent.mkdir(mode=0)
+        message = f"--log-file {job.log_file} cannot be written: Permission denied; mend: the flag"
+        refuses(message, job)
+        assert json.loads(job.output.read_text())["error_message"] == message
+
+    def test_what_another_user_left_is_no_hindrance(self, plain_users_job: Job) -> None:
+        left = plain_users_job.output.with_name(".metrics.json.abc.partial")
+        left.touch(mode=0)
+        assert main(plain_users_job.arguments) == 0
+        assert json.loads(plain_users_job.output.read_text())["status"] == "success"
+
+    def test_output_is_a_loop_of_links(self, job: Job, refuses: Fails) -> None:
+        job.output.symlink_to(job.output)
+        refuses(f"--output {job.output} cannot be written: Symlink loop from '{job.output}'; mend: the flag")
+        assert any(" - ERROR - --output" in line for line in job.log)
 
     def test_output_is_a_device(self, job: Job, refuses: Fails) -> None:
         job.output = Path("/dev/null")
@@ -245,6 +304,59 @@ class TestPlacesThatCannotBeWritten:
         assert (done.returncode, done.stderr) == (5, f"run_signal_rate: {message}\n")
         assert json.loads(job.output.read_text())["error_message"] == message
 
+    def test_nobody_reads_standard_output(self, job: Job) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = job.start(capture_output=False, stdout=writer, stderr=subprocess.PIPE)
+        os.close(writer)
+        message = "standard output cannot be written: Broken pipe; mend: what reads it"
+        assert (done.returncode, done.stderr) == (5, f"run_signal_rate: {message}\n")
+        assert json.loads(job.output.read_text())["error_message"] == message
+        assert not any("Job completed" in line for line in job.log)
+
+
+STOPS_AT_NUMPY = """
+import os, sys
+
+class StopAtNumPy:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "numpy":
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, StopAtNumPy)
+"""
+STOPS_AT_FSYNC = """
+import os
+
+os.fsync = lambda _: os.kill(os.getpid(), {number})
+"""
+FAILS_AT_SECOND_BLOCK = """
+from MLOps.market.signal_rate import SignalCounter
+
+add = SignalCounter.add
+
+def add_once(self, closes):
+    if self.rows:
+        raise RuntimeError("a fault of the program")
+    add(self, closes)
+
+SignalCounter.add = add_once
+"""
+
+
+@pytest.fixture
+def at_start(tmp_path: Path) -> AtStart:
+    """``at_start(code)``: an environment in which Python runs `code` before its program."""
+
+    def environment(code: str) -> dict[str, str]:
+        folder = tmp_path / "start"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(code)
+        return os.environ | {"PYTHONPATH": str(folder)}
+
+    return environment
+
 
 class TestUnforeseen:
     def test_traceback_goes_to_the_log_and_not_to_the_terminal(
@@ -255,6 +367,44 @@ class TestUnforeseen:
 
         monkeypatch.setattr("pipelines.signal_rate.run_signal_rate.read_closes", break_down)
         fails("RuntimeError: a fault of the program", 1)
+
+    def test_fault_of_the_program_in_a_log_line_is_not_told_as_one_of_the_disk(
+        self, job: Job, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def break_down(*_: object) -> str:
+            raise RuntimeError("no such place in the text")
+
+        monkeypatch.setattr("logging.Formatter.format", break_down)
+        assert main(job.arguments) == 1
+        message = "RuntimeError: no such place in the text"
+        assert json.loads(capsys.readouterr().out)["error_message"] == message
+        assert json.loads(job.output.read_text())["error_message"] == message
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_job_stopped_while_it_loads_numpy_leaves_its_error(
+        self, job: Job, number: signal.Signals, at_start: AtStart
+    ) -> None:
+        done = job.start(env=at_start(STOPS_AT_NUMPY.format(number=number.value)))
+        assert (done.returncode, done.stderr) == (130, "run_signal_rate: interrupted\n")
+        assert json.loads(done.stdout) == {"version": "v1", "status": "error", "error_message": "interrupted"}
+        assert job.output.read_text() == done.stdout
+        assert job.log[0].endswith(" - ERROR - interrupted")
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_signal_does_not_break_a_report(self, job: Job, number: signal.Signals, at_start: AtStart) -> None:
+        job.input.unlink()
+        done = job.start(env=at_start(STOPS_AT_FSYNC.format(number=number.value)))
+        assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+        assert json.loads(done.stdout)["error_message"].startswith(f"{job.input} does not exist")
+        assert job.output.read_text() == done.stdout
+
+    def test_signal_does_not_break_a_report_while_threads_read(self, job: Job, at_start: AtStart) -> None:
+        """The readers' threads, which wait for the count that has failed, take no signal in place of the job."""
+        job.input.write_text(job.table(*["1"] * 100_000))
+        done = job.start(env=at_start(STOPS_AT_FSYNC.format(number=signal.SIGTERM.value) + FAILS_AT_SECOND_BLOCK))
+        assert (done.returncode, done.stderr) == (1, "run_signal_rate: RuntimeError: a fault of the program\n")
+        assert json.loads(done.stdout)["error_message"] == "RuntimeError: a fault of the program"
+        assert job.output.read_text() == done.stdout
 
     def test_stopped_job_leaves_its_error(self, job: Job) -> None:
         os.mkfifo(job.input.with_name("pipe"))
