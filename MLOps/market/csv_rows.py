@@ -76,7 +76,7 @@ def read_rows(blocks: Iterable[bytearray], column: CloseColumn, rows_before: int
     DataError
         If a row is not encoded in UTF-8, wrongly quoted or ragged, or its close is not a number as above.
     """
-    csv.field_size_limit(MOST_CHARACTERS)
+    csv.field_size_limit(MOST_CHARACTERS)  # of the whole process: csv knows no other
     lines = _Lines(blocks)
     rows = csv.reader(lines, strict=True)
     numbers: list[WrittenNumber] = []

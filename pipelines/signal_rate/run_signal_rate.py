@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """Let through the signals that stop a program; if they waited before, they wait again after, while it reports."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())  # changes nothing, and tells
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
         yield
@@ -101,9 +101,10 @@ class _Job:
         except SettingsError as error:
             faults.append(error)
         places = {name: path for name in _FLAGS if (path := getattr(self._flags, name.replace("-", "_")))}
-        for one, other in _collisions(places):
+        collisions = _collisions(places)
+        for one, other in collisions:
             faults.append(SettingsError(f"--{one} and --{other} name the same file {places[other]}", "different files"))
-        shared = {name for pair in _collisions(places) for name in pair}
+        shared = {name for pair in collisions for name in pair}
         if "output" not in shared:
             self._output = self._flags.output
         if self._flags.log_file and "log-file" not in shared:
@@ -129,7 +130,8 @@ class _Job:
             if not self._is_printed:  # two JSON texts would be none
                 print_whole(text)
         with suppress(Exception):
-            print(f"run_signal_rate: {message}", file=sys.stderr)  # noqa: T201 - a command line
+            if sys.stderr:  # else print would take standard output
+                print(f"run_signal_rate: {message}", file=sys.stderr)  # noqa: T201 - a command line
         return status
 
     def close_log(self) -> None:
@@ -139,9 +141,10 @@ class _Job:
 
     def _version(self) -> str | None:
         """The version of the configuration, if it can be read."""
+        path = self._flags.config
         with suppress(Exception):
-            if self._config is None and self._flags.config.is_file():  # no pipe, which may keep one waiting
-                self._config = read_pairs(self._flags.config)
+            if self._config is None and path and path.is_file():  # no pipe, which may keep one waiting
+                self._config = read_pairs(path)
         return version_in(self._config or [])
 
 

@@ -60,6 +60,7 @@ def write_whole(output: Path, text: str) -> None:
 
 
 def _mode(target: Path) -> int:
+    """Permissions of a file that is to stand at `target`."""
     with suppress(FileNotFoundError):
         return target.stat().st_mode & 0o777
     umask = os.umask(0o077)  # to be read, it must be set

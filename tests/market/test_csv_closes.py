@@ -91,6 +91,7 @@ CLOSES = [Fraction(3, 2), Fraction(20), Fraction(1, 4)]
     [
         PLAIN.removesuffix("\n"),
         PLAIN + "\n\r\n\n",
+        PLAIN + "\n" * 1_000_000,
         PLAIN.replace("\n", "\r\n"),
         PLAIN.replace("\n", "\r\n").removesuffix("\r\n"),
         "\ufeff" + PLAIN,

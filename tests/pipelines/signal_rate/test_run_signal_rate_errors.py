@@ -198,6 +198,61 @@ class TestFlags:
         assert message == f"--output and --log-file name the same file {job.output}; allowed: different files"
 
 
+STOPS_AT_NUMPY = """
+import os, sys
+
+class StopAtNumPy:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "numpy":
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, StopAtNumPy)
+"""
+STOPS_AT_FSYNC = """
+import os
+
+os.fsync = lambda _: os.kill(os.getpid(), {number})
+"""
+FAILS_AT_SECOND_BLOCK = """
+from MLOps.market.signal_rate import SignalCounter
+
+add = SignalCounter.add
+
+def add_once(self, closes):
+    if self.rows:
+        raise RuntimeError("a fault of the program")
+    add(self, closes)
+
+SignalCounter.add = add_once
+"""
+LOG_IS_FULL_AT_LAST_LINE = """
+import errno, logging, os
+
+format = logging.Formatter.format
+
+def format_but_the_last(self, record):
+    if record.msg.startswith("Job completed"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return format(self, record)
+
+logging.Formatter.format = format_but_the_last
+"""
+
+
+@pytest.fixture
+def at_start(tmp_path: Path) -> AtStart:
+    """``at_start(code)``: an environment in which Python runs `code` before its program."""
+
+    def environment(code: str) -> dict[str, str]:
+        folder = tmp_path / "start"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(code)
+        return os.environ | {"PYTHONPATH": str(folder)}
+
+    return environment
+
+
 class TestPlacesThatCannotBeWritten:
     """No JSON file can be left here: standard output and the exit status tell."""
 
@@ -304,6 +359,20 @@ class TestPlacesThatCannotBeWritten:
         assert (done.returncode, done.stderr) == (5, f"run_signal_rate: {message}\n")
         assert json.loads(job.output.read_text())["error_message"] == message
 
+    def test_standard_error_is_closed(self, job: Job) -> None:
+        job.input.unlink()
+        done = job.start(preexec_fn=lambda: os.close(2))
+        assert done.returncode == 3
+        assert json.loads(done.stdout)["status"] == "error"
+
+    def test_log_is_full_at_its_last_line(self, job: Job, at_start: AtStart) -> None:
+        """Standard output holds the metrics by then, and stays one JSON text."""
+        done = job.start(env=at_start(LOG_IS_FULL_AT_LAST_LINE))
+        message = f"--log-file {job.log_file} cannot be written: No space left on device; mend: free room"
+        assert (done.returncode, done.stderr) == (5, f"run_signal_rate: {message}\n")
+        assert json.loads(done.stdout)["status"] == "success"
+        assert json.loads(job.output.read_text())["error_message"] == message
+
     def test_nobody_reads_standard_output(self, job: Job) -> None:
         reader, writer = os.pipe()
         os.close(reader)
@@ -313,49 +382,6 @@ class TestPlacesThatCannotBeWritten:
         assert (done.returncode, done.stderr) == (5, f"run_signal_rate: {message}\n")
         assert json.loads(job.output.read_text())["error_message"] == message
         assert not any("Job completed" in line for line in job.log)
-
-
-STOPS_AT_NUMPY = """
-import os, sys
-
-class StopAtNumPy:
-    @staticmethod
-    def find_spec(name, *_):
-        if name == "numpy":
-            os.kill(os.getpid(), {number})
-
-sys.meta_path.insert(0, StopAtNumPy)
-"""
-STOPS_AT_FSYNC = """
-import os
-
-os.fsync = lambda _: os.kill(os.getpid(), {number})
-"""
-FAILS_AT_SECOND_BLOCK = """
-from MLOps.market.signal_rate import SignalCounter
-
-add = SignalCounter.add
-
-def add_once(self, closes):
-    if self.rows:
-        raise RuntimeError("a fault of the program")
-    add(self, closes)
-
-SignalCounter.add = add_once
-"""
-
-
-@pytest.fixture
-def at_start(tmp_path: Path) -> AtStart:
-    """``at_start(code)``: an environment in which Python runs `code` before its program."""
-
-    def environment(code: str) -> dict[str, str]:
-        folder = tmp_path / "start"
-        folder.mkdir()
-        (folder / "sitecustomize.py").write_text(code)
-        return os.environ | {"PYTHONPATH": str(folder)}
-
-    return environment
 
 
 class TestUnforeseen:
