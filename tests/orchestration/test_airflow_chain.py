@@ -152,3 +152,12 @@ def test_a_plan_may_have_no_deadline(plan_values: dict[str, Any], write_plan: Ca
     from pipelines.orchestration.airflow_chain import chain
 
     assert not chain(load_plan("pair", write_plan(plan_values))).deadline
+
+
+def test_a_dag_under_test_has_no_deadline(full: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.orchestration.airflow_chain import chain
+
+    monkeypatch.setattr("sys.argv", ["airflow", "dags", "test", full.name])
+    assert not chain(full).deadline
+    monkeypatch.setattr("sys.argv", ["airflow", "dags", "list"])
+    assert chain(full).deadline
