@@ -59,16 +59,16 @@ class AlertJournal:
         return read_journal(self._path)
 
     def _trim(self) -> None:
-        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = _lines(self._path)
         if len(lines) >= 2 * self._keep:
-            write_text(self._path, "".join(lines[-self._keep :]))
+            write_text(self._path, "".join(f"{line}\n" for line in lines[-self._keep :]))
 
 
 def read_journal(path: Path) -> list[ReceivedNotification]:
     """The notifications in a journal, the oldest first; none if there is no such file."""
     received = []
     with suppress(FileNotFoundError):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(_lines(path), 1):
             try:
                 received.append(ReceivedNotification.model_validate_json(line))
             except ValidationError:
@@ -80,6 +80,11 @@ def firing_alerts(received: Sequence[ReceivedNotification]) -> list[SentAlert]:
     """The alerts whose last news is that they fire, the longest first."""
     last = {alert.fingerprint: alert for each in received for alert in each.notification.alerts}
     return sorted((alert for alert in last.values() if alert.status == "firing"), key=lambda alert: alert.starts_at)
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines; JSON leaves U+2028 and its like within one, at which str.splitlines would break it."""
+    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
 def _ends_whole(path: Path) -> bool:

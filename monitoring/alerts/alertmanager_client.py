@@ -17,6 +17,11 @@ from MLOps.alert_events import AlertEvent
 from MLOps.errors import ServiceUnavailableError
 from MLOps.settings.alert_delivery import DeliverySettings
 from monitoring.alerts.due_alerts import ToldAlert
+from monitoring.service_requests import REQUEST_ERRORS, open_request, refusal_text
+
+
+class LostAnswerError(ServiceUnavailableError):
+    """The alerts went out, and no answer came or one that leaves it open: Alertmanager may have them."""
 
 
 def alert_body(event: AlertEvent, told: ToldAlert, fires_for: timedelta) -> dict[str, Any]:
@@ -50,26 +55,30 @@ def post_alerts(url: str, bodies: Sequence[dict[str, Any]], settings: DeliverySe
 
     Raises
     ------
+    LostAnswerError
+        If nobody knows whether it was told.
     ServiceUnavailableError
         If it was not told.
     """
     try:
         done_within(settings.timeout_seconds, lambda: _post_with_tries(url, json.dumps(bodies).encode(), settings))
     except urllib.error.HTTPError as error:
-        told = " ".join(error.read(300).decode(errors="replace").split())
-        raise ServiceUnavailableError(f"Alertmanager at {url} refuses the alerts: {error.code} {told}") from error
-    except OSError as error:
-        cause = getattr(error, "reason", error)
+        kind = LostAnswerError if _may_pass(error) else ServiceUnavailableError
+        raise kind(f"Alertmanager at {url} refuses the alerts: {refusal_text(error)}") from error
+    except urllib.error.URLError as error:  # not even the request went out whole
         raise ServiceUnavailableError(
-            f"Alertmanager at {url} does not answer ({cause})", mend="make services-up, or delivery.alertmanager_url"
+            f"Alertmanager at {url} does not answer ({error.reason})",
+            mend="make services-up, or delivery.alertmanager_url",
         ) from error
+    except REQUEST_ERRORS as error:
+        raise LostAnswerError(f"Alertmanager at {url} gave no answer ({error or type(error).__name__})") from error
 
 
 def _post_with_tries(url: str, body: bytes, settings: DeliverySettings) -> None:
     for tries_left in reversed(range(settings.tries)):
         try:
             _post(url, body, settings.timeout_seconds)
-        except OSError as error:
+        except REQUEST_ERRORS as error:
             if not tries_left or not _may_pass(error):
                 raise
             time.sleep(settings.pause_seconds)
@@ -79,11 +88,11 @@ def _post_with_tries(url: str, body: bytes, settings: DeliverySettings) -> None:
 
 def _post(url: str, body: bytes, timeout_seconds: float) -> None:
     request = urllib.request.Request(f"{url}/api/v2/alerts", body, {"Content-Type": "application/json"}, method="POST")
-    with urllib.request.urlopen(request, timeout=timeout_seconds):
+    with open_request(request, timeout_seconds):
         pass
 
 
-def _may_pass(error: OSError) -> bool:
+def _may_pass(error: Exception) -> bool:
     """Whether the same request could succeed later: no refusal."""
     return not isinstance(error, urllib.error.HTTPError) or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR
 

@@ -23,9 +23,9 @@ from MLOps.alert_events import AlertEvent, read_events
 from MLOps.errors import DataError, PlatformError, ServiceUnavailableError, StorageError
 from MLOps.settings.alert_delivery import DeliverAlertsSettings
 from MLOps.settings.compose import compose_settings
-from monitoring.alerts.alertmanager_client import alert_body, post_alerts
+from monitoring.alerts.alertmanager_client import LostAnswerError, alert_body, post_alerts
 from monitoring.alerts.delivery_record import DeliveryRecord, only_deliverer, read_record, write_record
-from monitoring.alerts.due_alerts import as_told, count_waiting, due_alerts
+from monitoring.alerts.due_alerts import as_told, count_waiting, due_alerts, perhaps_told
 from monitoring.retraining.retrain_on_drift import retrain_on_drift
 
 _LOG = logging.getLogger(__name__)
@@ -63,14 +63,19 @@ def _tell(
     delivery, told = settings.delivery, {alert.labels: alert for alert in before.told}
     due = due_alerts(events, told, now, timedelta(seconds=delivery.renew_seconds))
     if not due:
-        return before.model_copy(update={"waiting": 0})
+        return before.model_copy(update={"waiting": 0, "failing_since": None, "failures": 0, "failure": None})
     records = {event.labels: as_told(event, told.get(event.labels), now) for event in due}
     fires_for = timedelta(hours=delivery.fires_hours)
     url = delivery.alertmanager_url or f"http://127.0.0.1:{settings.ports.alertmanager}"
     try:
         post_alerts(url, [alert_body(event, records[event.labels], fires_for) for event in due], delivery)
+    except LostAnswerError as error:
+        perhaps = before.model_copy(update={"told": tuple(perhaps_told(told, records).values())})
+        return _failed(perhaps, str(error), count_waiting(events, told), now)
     except ServiceUnavailableError as error:
         return _failed(before, str(error), count_waiting(events, told), now)
+    except Exception as error:  # noqa: BLE001 - whatever keeps the alerts back must be on record
+        return _failed(before, _line(error), count_waiting(events, told), now)
     return DeliveryRecord(
         told=tuple((told | records).values()),
         waiting=0,
@@ -128,9 +133,16 @@ def run_once(settings: DeliverAlertsSettings) -> Pass:
             faults.append(str(error))
             status = error.exit_code
         except OSError as error:  # a full disk, as a rule
-            faults.append(f"{type(error).__name__}: {error}")
+            faults.append(_line(error))
             status = StorageError.exit_code
+        except Exception as error:  # noqa: BLE001 - the watch must outlive what nobody thought of
+            faults.append(_line(error))
+            status = PlatformError.exit_code
     return Pass(status, tuple(faults))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _deliver(settings: DeliverAlertsSettings) -> None:

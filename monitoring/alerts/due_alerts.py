@@ -14,7 +14,7 @@ class ToldAlert(Settings):
     """What Alertmanager was told last of one alert."""
 
     labels: Labels = Field(description="The alert's identity.")
-    event_file: str = Field(description="Name of the event's file.")
+    event_file: str = Field(description="Name of the event's file; empty where no answer told whether it arrived.")
     status: Literal["firing", "resolved"] = Field(description="Whether it fired.")
     fires_since: AwareDatetime = Field(description="When it began.")
     told_at: AwareDatetime = Field(description="When it was told last.")
@@ -59,6 +59,16 @@ def as_told(event: AlertEvent, before: ToldAlert | None, now: datetime) -> ToldA
         fires_since=before.fires_since if before is not None and goes_on else event.at,
         told_at=now,
     )
+
+
+def perhaps_told(told: Mapping[Labels, ToldAlert], tried: Mapping[Labels, ToldAlert]) -> dict[Labels, ToldAlert]:
+    """What may have been told after a delivery without an answer: a beginning stays due, and so will its end."""
+    begun = {
+        labels: alert.model_copy(update={"event_file": ""})
+        for labels, alert in tried.items()
+        if alert.status == "firing" and (labels not in told or told[labels].status == "resolved")
+    }
+    return {**told, **begun}
 
 
 def _is_news(event: AlertEvent, told: ToldAlert | None) -> bool:

@@ -8,15 +8,18 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from MLOps.errors import ServiceUnavailableError, SettingsError
 from MLOps.settings.alert_delivery import DeliverAlertsSettings
+from monitoring.service_requests import REQUEST_ERRORS, open_request, refusal_text
 
 PASSWORD_VARIABLE = "AIRFLOW_API_PASSWORD"
+
+_Read = TypeVar("_Read")
 
 
 class UnknownOutcomeError(ServiceUnavailableError):
@@ -44,7 +47,8 @@ class AirflowApi:
     def __init__(self, url: str, user: str, password: str, timeout_seconds: float) -> None:
         self._url, self._timeout_seconds = url, timeout_seconds
         self._headers = {"Content-Type": "application/json"}
-        token = self._call("/auth/token", {"username": user, "password": password})["access_token"]
+        login = {"username": user, "password": password}
+        token = self._call("/auth/token", lambda found: found["access_token"], login)
         self._headers["Authorization"] = f"Bearer {token}"
 
     def asset_id(self, name: str) -> int:
@@ -56,9 +60,9 @@ class AirflowApi:
             If no DAG that Airflow has read knows the asset.
         """
         query = urllib.parse.urlencode({"name_pattern": name, "limit": 100})
-        for asset in self._call(f"/api/v2/assets?{query}")["assets"]:
-            if asset["name"] == name:
-                return int(asset["id"])
+        numbers = self._call(f"/api/v2/assets?{query}", _asset_numbers)
+        if name in numbers:
+            return numbers[name]
         raise ServiceUnavailableError(f"Airflow knows no asset {name}", "one that a plan reads", "retraining.asset")
 
     def update_asset(self, asset_id: int, extra: Mapping[str, Any]) -> int:
@@ -71,25 +75,33 @@ class AirflowApi:
         ServiceUnavailableError
             If Airflow refuses.
         """
-        return int(self._call("/api/v2/assets/events", {"asset_id": asset_id, "extra": dict(extra)})["id"])
+        update = {"asset_id": asset_id, "extra": dict(extra)}
+        return self._call("/api/v2/assets/events", lambda found: int(found["id"]), update)
 
-    def _call(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _call(self, path: str, read: Callable[[Any], _Read], body: Mapping[str, Any] | None = None) -> _Read:
+        """What `read` finds in the answer."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data, self._headers)
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_seconds) as answer:
-                found: dict[str, Any] = json.loads(answer.read())
-                return found
+            with open_request(request, self._timeout_seconds) as answer:
+                return read(json.loads(answer.read()))
         except urllib.error.HTTPError as error:
-            told = " ".join(error.read(300).decode(errors="replace").split())
             kind = UnknownOutcomeError if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR else ServiceUnavailableError
-            raise kind(f"Airflow refuses {path}: {error.code} {told}") from error
+            raise kind(f"Airflow refuses {path}: {refusal_text(error)}") from error
         except urllib.error.URLError as error:
             if isinstance(error.reason, ConnectionRefusedError):
                 raise ServiceUnavailableError(f"Airflow at {self._url} does not answer", mend="make up") from error
             raise UnknownOutcomeError(f"Airflow at {self._url} gave no answer to {path} ({error.reason})") from error
-        except (OSError, ValueError) as error:
+        except (*REQUEST_ERRORS, ValueError) as error:
             raise UnknownOutcomeError(f"Airflow at {self._url} gave no answer to {path} ({error})") from error
+        except (KeyError, TypeError) as error:
+            raise UnknownOutcomeError(
+                f"Airflow at {self._url} answers {path} in a form of its own ({error!r})"
+            ) from error
+
+
+def _asset_numbers(found: Any) -> dict[str, int]:
+    return {asset["name"]: int(asset["id"]) for asset in found["assets"]}
 
 
 def open_airflow(settings: DeliverAlertsSettings) -> AirflowApi:
@@ -113,6 +125,6 @@ def open_airflow(settings: DeliverAlertsSettings) -> AirflowApi:
 def _password_in(path: Path, user: str) -> str:
     try:
         return str(json.loads(path.read_bytes())[user])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         mend = f"{PASSWORD_VARIABLE} in the environment, or retraining.passwords_file"
         raise SettingsError(f"{path} holds no password of {user}", "the login to Airflow", mend) from error

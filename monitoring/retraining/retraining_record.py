@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from MLOps.errors import DataError
 from MLOps.settings.stage_settings import Settings
 
 _KEPT = 200
+_ASKED_KEPT = timedelta(days=30)  # budget and the longest cool-down that the settings allow look no further back
 
 
 class Answer(Settings):
@@ -65,8 +67,13 @@ def read_answers(reports: Path) -> RetrainingRecord:
 
 
 def write_answers(reports: Path, answers: Sequence[Answer]) -> None:
-    """Write the answers whole; the newest 200 are kept."""
-    record = RetrainingRecord(answers=tuple(answers)[-_KEPT:])
+    """Write the answers whole; the newest 200 are kept, and of older ones what cool-down and budget may count."""
+    counted = (
+        answer
+        for answer in answers[:-_KEPT]
+        if answer.outcome != "refused" and answers[-1].at - answer.at <= _ASKED_KEPT
+    )
+    record = RetrainingRecord(answers=(*counted, *answers[-_KEPT:]))
     write_text(record_path(reports), record.model_dump_json(indent=2) + "\n")
 
 

@@ -22,10 +22,10 @@ _START = datetime(2024, 3, 5, 22, 0, tzinfo=UTC)
 
 @dataclass
 class StandIn:
-    """Takes POSTs on 127.0.0.1 and answers them with the statuses that it is given, then with 200."""
+    """Takes POSTs on 127.0.0.1 and answers them with the statuses, or bytes, that it is given, then with 200."""
 
     url: str = ""
-    statuses: list[int] = field(default_factory=list)
+    statuses: list[int | bytes] = field(default_factory=list)
     posts: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
     hold: threading.Event = field(default_factory=threading.Event)
 
@@ -52,6 +52,10 @@ def alertmanager() -> Iterator[StandIn]:
             stand_in.posts.append((self.path, body))
             stand_in.hold.wait()
             status = stand_in.statuses.pop(0) if stand_in.statuses else 200
+            if isinstance(status, bytes):
+                self.wfile.write(status)
+                self.close_connection = True
+                return
             told = b"" if status == 200 else b"bad labels"
             self.send_response(status)
             self.send_header("Content-Length", str(len(told)))

@@ -41,6 +41,16 @@ def test_nothing_was_kept_yet(path: Path) -> None:
     assert AlertJournal(path, keep=10).read() == []
 
 
+def test_a_separator_within_a_text_ends_no_line(path: Path, make: Maker) -> None:
+    journal = AlertJournal(path, keep=2)
+    told = [make(name, "firing", "one\u2028two\x85three") for name in ("A", "B", "C", "D")]
+    for notification in told[:3]:
+        journal.append(notification)
+    assert [each.notification for each in journal.read()] == told[:3]
+    journal.append(told[3])
+    assert [each.notification for each in journal.read()] == told[2:]
+
+
 @pytest.mark.parametrize("cut", [1, 40], ids=["newline", "half"])
 def test_a_line_that_a_crash_cut_short_costs_no_other(path: Path, make: Maker, cut: int) -> None:
     journal = AlertJournal(path, keep=10)

@@ -197,6 +197,85 @@ def test_a_server_that_never_answers_is_left(
     assert "no answer within 0.2 s" in (record.failure or "") or "timed out" in (record.failure or "")
 
 
+ODD_ANSWERS = {
+    "no_http": b"SSH-2.0-server\r\n\r\n",
+    "nothing": b"",
+    "cut_refusal": b"HTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\nzz",
+}
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS.values(), ids=ODD_ANSWERS)
+def test_an_odd_answer_is_a_failure_on_record(
+    answer: bytes, settings: DeliverAlertsSettings, alertmanager: Any, make_failure: MakeFailure
+) -> None:
+    alertmanager.statuses = [answer] * settings.delivery.tries
+    write_event(settings.paths.reports, make_failure())
+    found = run_once(settings)
+    assert (found.exit_status, len(alertmanager.posts)) == (4, settings.delivery.tries)
+    record = read_record(settings.paths.reports)
+    assert (record.waiting, record.failures) == (1, 1)
+    assert str(record.failure).startswith("Alertmanager at ")
+
+
+def test_a_fault_that_nobody_thought_of_is_on_record(
+    settings: DeliverAlertsSettings, make_failure: MakeFailure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr("monitoring.alerts.deliver_alerts.post_alerts", fail)
+    monkeypatch.setattr("monitoring.alerts.deliver_alerts.retrain_on_drift", fail)
+    write_event(settings.paths.reports, make_failure())
+    found = run_once(settings)
+    assert found.faults == ("alerts that wait: 1; RuntimeError: odd", "RuntimeError: odd")
+    assert (found.exit_status, read_record(settings.paths.reports).failure) == (1, "RuntimeError: odd")
+
+
+def test_the_end_of_what_may_have_been_told_is_told(
+    settings: DeliverAlertsSettings, alertmanager: Any, make_failure: MakeFailure, at: At
+) -> None:
+    once = _sent_to(settings, tries=1)
+    alertmanager.statuses = [b""]  # taken, and no answer
+    write_event(settings.paths.reports, make_failure())
+    assert deliver_alerts(once, at(1)).waiting == 1
+    end_alert(settings.paths.reports, make_failure(2, "resolved"))
+    record = deliver_alerts(once, at(3))
+    assert (record.waiting, record.failure) == (0, None)
+    assert [alert["endsAt"] for alert in alertmanager.alerts][1:] == [at(2).isoformat()]
+
+
+def test_what_may_have_been_told_is_told_again_at_once(
+    settings: DeliverAlertsSettings, alertmanager: Any, make_failure: MakeFailure, at: At
+) -> None:
+    alertmanager.statuses = [b""]
+    write_event(settings.paths.reports, make_failure())
+    for minutes in (1, 1.1, 1.2):
+        record = deliver_alerts(_sent_to(settings, tries=1), at(minutes))
+    assert len(alertmanager.posts) == 2
+    assert [alert.event_file for alert in record.told] == [make_failure().file_name]
+
+
+def test_a_failure_is_over_when_nothing_is_left_to_tell(
+    settings: DeliverAlertsSettings, alertmanager: Any, make_failure: MakeFailure, at: At
+) -> None:
+    alertmanager.statuses = [400]
+    write_event(settings.paths.reports, make_failure())
+    deliver_alerts(settings, at(1))
+    end_alert(settings.paths.reports, make_failure(2, "resolved"))
+    record = deliver_alerts(settings, at(3))
+    assert (record.waiting, record.failing_since, record.failures, record.failure) == (0, None, 0, None)
+
+
+def test_no_proxy_gets_what_is_for_this_machine(
+    settings: DeliverAlertsSettings, alertmanager: Any, make_failure: MakeFailure, at: At, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{_closed_port()}")
+    monkeypatch.setattr("urllib.request._opener", None)  # it keeps the proxies of its first use
+    write_event(settings.paths.reports, make_failure())
+    assert deliver_alerts(settings, at(1)).failure is None
+    assert len(alertmanager.posts) == 1
+
+
 def test_a_failed_renewal_is_no_waiting_alert(
     settings: DeliverAlertsSettings, alertmanager: Any, make_failure: MakeFailure, at: At
 ) -> None:

@@ -18,7 +18,7 @@ from MLOps.settings.stage_settings import PathSettings
 from monitoring.alerts.deliver_alerts import read_settings
 from monitoring.retraining.airflow_api import PASSWORD_VARIABLE
 from monitoring.retraining.retrain_on_drift import retrain_on_drift
-from monitoring.retraining.retraining_record import read_answers, record_path
+from monitoring.retraining.retraining_record import Answer, read_answers, record_path, write_answers
 
 START = datetime(2024, 3, 5, 22, 0, tzinfo=UTC)
 
@@ -35,6 +35,8 @@ class StandIn:
     updates: list[dict[str, Any]] = field(default_factory=list)
     update_status: int | None = 200
     """None: the update is taken, and the connection closed without an answer."""
+    odd: dict[str, bytes] = field(default_factory=dict)
+    """Whole answers, by the beginning of the path that gets them."""
 
 
 @pytest.fixture
@@ -61,6 +63,11 @@ def airflow() -> Iterator[StandIn]:
                 self._answer(stand_in.update_status, {"id": 41 + len(stand_in.updates)})
 
         def _answer(self, status: int, content: dict[str, Any]) -> None:
+            for path, answer in stand_in.odd.items():
+                if self.path.startswith(path):
+                    self.wfile.write(answer)
+                    self.close_connection = True
+                    return
             body = json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -221,6 +228,66 @@ def test_a_lost_answer_counts_and_is_not_asked_anew(
     tell_drift(2)
     assert retrain_on_drift(settings, _at(2)).outcome == "refused"  # type: ignore[union-attr]
     assert len(airflow.updates) == 1
+
+
+def _whole(body: bytes, length: int | None = None) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (length or len(body), body)
+
+
+ODD_ANSWERS = {
+    "no_http": b"SSH-2.0-server\r\n\r\n",
+    "cut_short": _whole(b'{"id', 99),
+    "no_key": _whole(b"{}"),
+    "no_object": _whole(b"[7]"),
+    "null": _whole(b'{"id": null, "assets": null}'),
+}
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS.values(), ids=ODD_ANSWERS)
+@pytest.mark.parametrize("path", ["/auth/token", "/api/v2/assets?"])
+def test_an_odd_answer_before_the_update_costs_nothing(
+    path: str, answer: bytes, settings: DeliverAlertsSettings, airflow: StandIn, tell_drift: Tell
+) -> None:
+    tell_drift(0)
+    airflow.odd = {path: answer}
+    with pytest.raises(ServiceUnavailableError, match=f"Airflow at {airflow.url} "):
+        retrain_on_drift(settings, _at(0))
+    assert read_answers(settings.paths.reports).answers == ()
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS.values(), ids=ODD_ANSWERS)
+def test_an_odd_answer_to_the_update_counts(
+    answer: bytes, settings: DeliverAlertsSettings, airflow: StandIn, tell_drift: Tell
+) -> None:
+    tell_drift(0)
+    airflow.odd = {"/api/v2/assets/events": answer}
+    found = retrain_on_drift(settings, _at(0))
+    assert found is not None
+    assert (found.outcome, len(airflow.updates)) == ("asking", 1)
+    assert f"Airflow at {airflow.url} " in found.told
+
+
+def test_no_proxy_gets_the_password(
+    settings: DeliverAlertsSettings, airflow: StandIn, tell_drift: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setattr("urllib.request._opener", None)  # it keeps the proxies of its first use
+    tell_drift(0)
+    retrain_on_drift(settings, _at(0))
+    assert len(airflow.updates) == 1
+
+
+def test_no_refusals_crowd_out_what_the_budget_counts(workspace: Path) -> None:
+    started = Answer(at=_at(0), events=("first",), outcome="started", told="")
+    refused = [
+        Answer(at=_at(0.02 * number), events=(f"{number}",), outcome="refused", told="") for number in range(500)
+    ]
+    write_answers(workspace, [started, *refused])
+    assert read_answers(workspace).asked_at == [_at(0)]
+    assert len(read_answers(workspace).answers) == 201
+    long_after = Answer(at=_at(24 * 31), events=("last",), outcome="refused", told="")
+    write_answers(workspace, [*read_answers(workspace).answers, long_after])
+    assert read_answers(workspace).asked_at == []
 
 
 def test_a_crash_while_asking_spends_the_budget_once(
