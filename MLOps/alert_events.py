@@ -102,17 +102,13 @@ class RunLateEvent(_Event):
         return self.run_id
 
 
-class DriftFoundEvent(_Event):
-    """A check found drift of one subject, or found none any more; the labels are those of the Prometheus rule."""
+class _DriftEvent(_Event):
+    """What a check of one subject came to; the labels are those of the Prometheus rule."""
 
-    alert_name: ClassVar[str] = "DriftFound"
     severity: ClassVar[Severity] = "warning"
-    action: ClassVar[str] = "Read the drift report; retraining starts by itself where its budget allows."
 
-    event: Literal["drift_found"] = Field(description="Kind of the event.")
-    drift_subject: str = Field(description="What drifted: features, news scores, ...")
+    drift_subject: str = Field(description="What was checked: features, news scores, ...")
     check: str = Field(description="Key of the check's output.")
-    asks_retraining: bool = Field(description="Whether it may start the strategy; not where training follows anyway.")
     pushed: bool = Field(description="Whether Prometheus has it as a metric too, whose rule raises the same alert.")
 
     @property
@@ -128,7 +124,28 @@ class DriftFoundEvent(_Event):
         return self.check
 
 
-AlertEvent = Annotated[StageFailedEvent | RunLateEvent | DriftFoundEvent, Field(discriminator="event")]
+class DriftFoundEvent(_DriftEvent):
+    """A check found drift of one subject, or found none any more."""
+
+    alert_name: ClassVar[str] = "DriftFound"
+    action: ClassVar[str] = "Read the drift report; retraining starts by itself where its budget allows."
+
+    event: Literal["drift_found"] = Field(description="Kind of the event.")
+    asks_retraining: bool = Field(description="Whether it may start the strategy; not where training follows anyway.")
+
+
+class DriftNotCheckedEvent(_DriftEvent):
+    """A subject could not be checked for drift, or was checked again."""
+
+    alert_name: ClassVar[str] = "DriftNotChecked"
+    action: ClassVar[str] = "Read its message; a window may be empty or a column missing."
+
+    event: Literal["drift_not_checked"] = Field(description="Kind of the event.")
+
+
+AlertEvent = Annotated[
+    StageFailedEvent | RunLateEvent | DriftFoundEvent | DriftNotCheckedEvent, Field(discriminator="event")
+]
 _ADAPTER: TypeAdapter[AlertEvent] = TypeAdapter(AlertEvent)
 
 

@@ -1,45 +1,70 @@
 """What a drift check found as alert events, which are delivered and may start a retraining."""
 
-from collections.abc import Iterable
+import urllib.request
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Literal
 
-from MLOps.alert_events import DriftFoundEvent, end_alert, write_event
+from experiment_tracking.metric_sinks import done_within, pushgateway_url
+from MLOps.alert_events import DriftFoundEvent, DriftNotCheckedEvent, end_alert, write_event
 from MLOps.settings.drift import DriftSettings
 from monitoring.drift.verdict import Status, SubjectDrift
+from monitoring.service_requests import REQUEST_ERRORS
+
+_Event = DriftFoundEvent | DriftNotCheckedEvent
+_GONE = "nothing is there to be checked any more"
+_ENDS: dict[type[_Event], dict[Status | None, str]] = {
+    DriftFoundEvent: {Status.NO_DRIFT: "no drift any more", None: _GONE},
+    DriftNotCheckedEvent: {Status.NO_DRIFT: "checked again", Status.DRIFT: "checked again", None: _GONE},
+}
+"""What ends each alert, and how that is told; None: a subject that is wanted and not there."""
+_NAMES: dict[type[_Event], str] = {DriftFoundEvent: "drift_found", DriftNotCheckedEvent: "drift_not_checked"}
+_BEGINS: dict[type[_Event], Status] = {DriftFoundEvent: Status.DRIFT, DriftNotCheckedEvent: Status.NOT_CHECKED}
 
 
 def write_drift_events(settings: DriftSettings, check: str, subjects: Iterable[SubjectDrift]) -> None:
-    """Tell the drift of each subject that drifted, and the end of it for one that no longer does.
+    """Tell which subjects drifted or could not be checked, and when either is over.
 
     Parameters
     ----------
     settings : DriftSettings
-        Of the check.
+        Of the check. What it wants and was not there, as the actions of a model that was not trained, has no alert.
     check : str
         Key of its output: the same check told again is no news.
     subjects : iterable of SubjectDrift
-        One that could not be checked changes nothing.
+        Drift of one that could not be checked goes on.
     """
-    for found in subjects:
-        if found.status is Status.DRIFT:
-            write_event(settings.paths.reports, _event(settings, check, found, "firing"))
-        elif found.status is Status.NO_DRIFT:
-            end_alert(settings.paths.reports, _event(settings, check, found, "resolved"))
+    reports, by_subject = settings.paths.reports, {found.subject: found for found in subjects}
+    pushed = _reaches_the_rules(settings)
+    for subject in settings.subjects:
+        found = by_subject.get(subject)
+        status = None if found is None else found.status
+        about = {"check": check, "drift_subject": subject, "pushed": pushed}
+        for kind, ends in _ENDS.items():
+            if found is not None and status is _BEGINS[kind]:
+                write_event(reports, _event(kind, settings, about, "firing", "; ".join(found.reasons)))
+            elif status in ends:
+                end_alert(reports, _event(kind, settings, about, "resolved", ends[status]))
 
 
 def _event(
-    settings: DriftSettings, check: str, found: SubjectDrift, status: Literal["firing", "resolved"]
-) -> DriftFoundEvent:
-    return DriftFoundEvent(
-        event="drift_found",
-        status=status,
-        at=datetime.now(UTC),
-        run_date=settings.run_date,
-        message="; ".join(found.reasons) or "no drift any more",
-        log_url="",
-        drift_subject=found.subject,
-        check=check,
-        asks_retraining=settings.ask_for_retraining,
-        pushed=settings.metrics.sink == "pushgateway",
-    )
+    kind: type[_Event], settings: DriftSettings, about: Mapping[str, object], status: str, message: str
+) -> _Event:
+    asks = {"asks_retraining": settings.ask_for_retraining} if kind is DriftFoundEvent else {}
+    when = {"at": datetime.now(UTC), "run_date": settings.run_date}
+    told = {"event": _NAMES[kind], "status": status, "message": message, "log_url": ""}
+    return kind.model_validate({**about, **when, **told, **asks})
+
+
+def _reaches_the_rules(settings: DriftSettings) -> bool:
+    """Whether the figures of this check will be pushed, as far as can be known before: a Pushgateway answers now."""
+    if settings.metrics.sink != "pushgateway":
+        return False
+    limit = settings.metrics.timeout_seconds
+    try:
+        # By the way that the push itself takes, through a proxy where the environment names one.
+        done_within(
+            limit, lambda: urllib.request.urlopen(f"{pushgateway_url(settings)}/-/ready", timeout=limit).close()
+        )
+    except (*REQUEST_ERRORS, ValueError):
+        return False
+    return True
