@@ -55,8 +55,11 @@ DRIFT_MISSING = _gauge("drift_missing_values_ratio", "Share of missing values in
 DRIFT_LAST_CHECK = _gauge("drift_last_check_timestamp_seconds", "When drift was last checked.", "subject")
 
 TRAINING_REWARD = _gauge("training_reward", "Mean reward of an episode at the end of the last training.", "model")
+TRAINING_USUAL_REWARD = _gauge("training_usual_reward", "Median reward of the model's earlier trainings.", "model")
 TRAINING_LOSS = _gauge("training_loss", "Loss at the end of the last training.", "model")
-TRAINING_DIVERGED = _gauge("training_diverged", "1 if the last training ended in NaN or infinity, else 0.", "model")
+TRAINING_DIVERGED = _gauge(
+    "training_diverged", "1 if the last training ended in NaN or infinity, else 0.", "model", "stage"
+)
 
 BACKTEST_SHARPE = _gauge("backtest_sharpe_ratio", "Annualised Sharpe ratio in the last backtest.", "strategy")
 BACKTEST_RETURN = _gauge("backtest_annual_return_ratio", "Annualised return in the last backtest.", "strategy")

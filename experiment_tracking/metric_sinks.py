@@ -48,7 +48,7 @@ class TextFileSink:
         path = self._folder / f"{job}.prom"
         try:
             return samples_in(path.read_bytes().decode())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except ValueError as error:
             _LOG.warning("%s is broken (%s); it begins anew", path, error)
@@ -144,13 +144,30 @@ def report_metrics(
     with only_warned(", ".join(samples_by_job)):
         file = TextFileSink(metrics_folder(settings))
         held = {
-            job: file.add(job, samples, _seconds_to(deadline)) if can_write else merged(file.read(job), samples)
+            job: _kept(file, job, samples, _seconds_to(deadline)) if can_write else merged(file.read(job), samples)
             for job, samples in samples_by_job.items()
         }
         if metrics.sink == "pushgateway":
             gateway = PushgatewaySink(pushgateway_url(settings), metrics.timeout_seconds)
             # The socket's own limit counts anew for each packet, and not for a name that does not resolve.
             done_within(_seconds_to(deadline), lambda: _replace_all(gateway, held))
+
+
+def _kept(file: TextFileSink, job: str, samples: Sequence[Sample], lock_seconds: float) -> list[Sample]:
+    """All that is known of `job`, and its file holds; one that cannot be written is a warning, and no more.
+
+    Raises
+    ------
+    TimeoutError
+        If the file stayed locked, for then no time is left to tell anybody else.
+    """
+    try:
+        return file.add(job, samples, lock_seconds)
+    except TimeoutError:
+        raise
+    except OSError as error:
+        _warn(job, error)
+        return merged(file.read(job), samples)
 
 
 def pushgateway_url(settings: StageSettings) -> str:
@@ -164,13 +181,17 @@ def only_warned(job: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - see above
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        _LOG.warning("the metrics of %s are not all reported: %s", job, without_credentials(told))
+        _warn(job, error)
 
 
 def metrics_folder(settings: StageSettings) -> Path:
     """Folder of the text files."""
     return settings.paths.reports / "metrics"
+
+
+def _warn(job: str, error: Exception) -> None:
+    told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    _LOG.warning("the metrics of %s are not all reported: %s", job, without_credentials(told))
 
 
 def done_within(seconds: float, work: Callable[[], None]) -> None:

@@ -1,14 +1,16 @@
 """What a stage's run tells Prometheus when it ends, well or not."""
 
+import math
 import time
 from collections.abc import Mapping
 
-from experiment_tracking.duration_history import usual_seconds
 from experiment_tracking.metric_samples import Sample
 from experiment_tracking.metric_sinks import metrics_folder, only_warned, report_metrics
 from experiment_tracking.reported_figures import samples_of
+from experiment_tracking.run_history import usual
 from MLOps import metric_catalogue as catalogue
 from MLOps.errors import DivergenceError, FailedExpectationsError, StorageError
+from MLOps.metric_catalogue import Metric
 from MLOps.settings.stage_settings import StageSettings
 from MLOps.stage import Scalar, StageResult
 
@@ -32,14 +34,16 @@ def report_success(settings: StageSettings, result: StageResult, curves: Mapping
         return
     with only_warned(result.stage):
         stage, model = result.stage, settings.registry.model_name
+        figures = {**curves, **_numbers(result.details), **result.metrics}
         samples = _of_run(stage, result.seconds, succeeded=True)
-        if (usual := usual_seconds(metrics_folder(settings), result, settings.metrics.history_runs)) is not None:
-            samples.append(Sample(catalogue.STAGE_USUAL_DURATION, usual, (stage,)))
+        samples += _usual(catalogue.STAGE_USUAL_DURATION, "durations", stage, settings, result, result.seconds)
         if stage in _VALIDATING:
             samples.append(Sample(catalogue.VALIDATION_FAILED, 0, (stage,)))
         if stage in _TRAINING:
-            samples.append(Sample(catalogue.TRAINING_DIVERGED, 0, (model,)))
-        _report(settings, stage, samples, {**curves, **_numbers(result.details), **result.metrics})
+            samples.append(Sample(catalogue.TRAINING_DIVERGED, 0, (model, stage)))
+            reward = figures.get("episode_reward")
+            samples += _usual(catalogue.TRAINING_USUAL_REWARD, "rewards", model, settings, result, reward)
+        _report(settings, stage, samples, figures)
 
 
 def report_failure(
@@ -54,7 +58,7 @@ def report_failure(
         if isinstance(error, FailedExpectationsError):
             samples.append(Sample(catalogue.VALIDATION_FAILED, error.failed, (stage,)))
         if isinstance(error, DivergenceError):
-            samples.append(Sample(catalogue.TRAINING_DIVERGED, 1, (settings.registry.model_name,)))
+            samples.append(Sample(catalogue.TRAINING_DIVERGED, 1, (settings.registry.model_name, stage)))
         _report(settings, stage, samples, curves, can_write=not isinstance(error, StorageError))
 
 
@@ -67,6 +71,19 @@ def _of_run(stage: str, seconds: float, *, succeeded: bool) -> list[Sample]:
         Sample(catalogue.STAGE_LAST_RUN, now, (stage,)),
     ]
     return [*samples, Sample(catalogue.STAGE_LAST_SUCCESS, now, (stage,))] if succeeded else samples
+
+
+def _usual(
+    metric: Metric, kind: str, name: str, settings: StageSettings, result: StageResult, value: float | None
+) -> list[Sample]:
+    """What `value` usually is; nothing without earlier runs, nor, with one warning, where its file is out of reach."""
+    if value is None or not math.isfinite(value):
+        return []
+    path = metrics_folder(settings) / kind / f"{name}.json"
+    with only_warned(result.stage):
+        found = usual(path, value, settings.metrics.history_runs, keep=result.status == "made")
+        return [] if found is None else [Sample(metric, found, (name,))]
+    return []
 
 
 def _report(

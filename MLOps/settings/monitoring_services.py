@@ -28,10 +28,10 @@ class MonitoringSettings(Settings):
 
     @model_validator(mode="after")
     def _outlasts_a_heartbeat(self) -> "MonitoringSettings":
-        if self.heartbeat_limit_seconds <= self.heartbeat_interval_seconds:
+        if self.heartbeat_limit_seconds <= 2 * self.heartbeat_interval_seconds:
             raise ValueError(
-                f"heartbeat_limit_seconds={self.heartbeat_limit_seconds} must be more than "
-                f"heartbeat_interval_seconds={self.heartbeat_interval_seconds}, else every pause is an alarm"
+                f"heartbeat_limit_seconds={self.heartbeat_limit_seconds} must be more than twice "
+                f"heartbeat_interval_seconds={self.heartbeat_interval_seconds}, else one late heartbeat is an alarm"
             )
         return self
 

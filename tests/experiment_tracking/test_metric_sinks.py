@@ -148,12 +148,13 @@ def test_gateway_that_answers_with_an_error_is_one_warning(
     assert "HTTP Error 500" in _one_warning(caplog)
 
 
-def test_place_that_cannot_be_written_is_one_warning(
-    settings_with: Callable[..., StageSettings], workspace: Path, caplog: pytest.LogCaptureFixture
+def test_place_that_cannot_be_written_is_one_warning_and_the_gateway_is_told_all_the_same(
+    settings_with: Callable[..., StageSettings], workspace: Path, gateway: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     (workspace / "reports").write_text("no folder")
-    report_metrics(settings_with(), {"probe": [_DONE]})
+    report_metrics(settings_with(pushgateway_url=gateway.url), {"probe": [_DONE]})
     assert "the metrics of probe are not all reported" in _one_warning(caplog)
+    assert samples_in(gateway.put["/metrics/job/probe"]) == [_DONE]
 
 
 def test_work_within_its_time_tells_its_error() -> None:

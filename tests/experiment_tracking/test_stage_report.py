@@ -119,6 +119,36 @@ def test_usual_duration_is_the_median_of_earlier_runs_that_made_something(
     assert len(json.loads(history.read_text())) == 1
 
 
+def test_usual_reward_is_the_median_of_earlier_trainings(
+    run: Callable[..., int], told: Callable[..., Told], project: Path
+) -> None:
+    def trained(reward: float, status: str = "made") -> Stage[ProbeSettings]:
+        given = giving(stage="train_rl_agent", status=status, metrics={"episode_reward": reward})
+        return as_stage(project, given, "train_rl_agent")
+
+    usual, history = ("training_usual_reward", "stock_trading"), project / "reports/metrics/rewards/stock_trading.json"
+    run(trained(100))
+    assert usual not in told("train_rl_agent")
+    run(trained(20))
+    run(trained(30))
+    assert told("train_rl_agent")[usual] == 60
+    run(trained(30, status="already_made"))
+    assert json.loads(history.read_text()) == [100, 20, 30]
+
+
+def test_history_that_cannot_be_written_keeps_nothing_from_the_gateway(
+    run: Callable[..., int], project: Path, gateway: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = project / "reports/metrics/durations"
+    place.parent.mkdir(parents=True)
+    place.write_text("no folder")
+    assert run(STAGE, "metrics.sink=pushgateway", f"metrics.pushgateway_url={gateway.url}") == 0
+    pushed = {sample.metric.name: sample.value for sample in samples_in(gateway.put["/metrics/job/probe"])}
+    assert pushed["trading_stage_success"] == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "the metrics of probe are not all reported" in line
+
+
 def test_validation_tells_how_many_expectations_failed(
     run: Callable[..., int], told: Callable[..., Told], project: Path
 ) -> None:
@@ -135,10 +165,10 @@ def test_training_that_diverged_tells_so_with_its_last_figures(
     diverged = failing(DivergenceError("training diverged"), **{"episode_reward": -3.5, "train/critic_loss": 8.0})
     run(as_stage(project, diverged, "train_rl_agent"))
     found = told("train_rl_agent")
-    assert found["training_diverged", "stock_trading"] == 1
+    assert found["training_diverged", "stock_trading", "train_rl_agent"] == 1
     assert (found["training_reward", "stock_trading"], found["training_loss", "stock_trading"]) == (-3.5, 8.0)
     run(as_stage(project, giving(stage="train_rl_agent"), "train_rl_agent"))
-    assert told("train_rl_agent")["training_diverged", "stock_trading"] == 0
+    assert told("train_rl_agent")["training_diverged", "stock_trading", "train_rl_agent"] == 0
 
 
 def test_sigterm_is_told_as_a_failure(run: Callable[..., int], told: Callable[..., Told]) -> None:

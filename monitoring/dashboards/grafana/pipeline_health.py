@@ -37,7 +37,8 @@ def pipeline_health() -> Dashboard:
                 ),
                 figure(
                     "Slowest against its history",
-                    "The largest ratio of a stage's last wall time to the median of its earlier ones.",
+                    "The largest ratio of a stage's last wall time to the median of its earlier ones. "
+                    "The alert asks for more than 60 s too.",
                     Query(f"max({_SLOWNESS})"),
                     alarm_from=3,
                 ),
@@ -86,7 +87,8 @@ def pipeline_health() -> Dashboard:
                 ),
                 bars(
                     "Wall time against history",
-                    "Last wall time over the median of earlier ones. Only stages that made something before are here.",
+                    "Last wall time over the median of earlier ones. Only stages that made something before are here. "
+                    "The alert asks for more than 60 s too.",
                     Query(_SLOWNESS, "{{stage}}"),
                     alarm_from=3,
                 ),

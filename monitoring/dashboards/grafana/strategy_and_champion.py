@@ -36,8 +36,8 @@ def strategy_and_champion() -> Dashboard:
                 ),
                 figure(
                     "Deepest drawdown",
-                    "In the last backtest of any strategy, beside the promotion gate's limit.",
-                    Query("max(trading_backtest_max_drawdown_ratio)"),
+                    "In the last backtest of the model or the champion, beside the promotion gate's limit.",
+                    Query('max(trading_backtest_max_drawdown_ratio{strategy=~"model|champion"})'),
                     alarm_from=0.35,
                     unit="percentunit",
                 ),

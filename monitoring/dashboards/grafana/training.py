@@ -5,8 +5,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from monitoring.dashboards.grafana.panels import IS_WELL, IS_WRONG, Query, curve, figure, page, states
 
 _OF_TRAINING = '{stage=~"train_.*"}'
-_MEAN = "avg_over_time(trading_training_reward[30d])"
-_SPREAD = "stddev_over_time(trading_training_reward[30d])"
+_USUAL_REWARD = "max by (model) (trading_training_usual_reward)"
 
 
 def training() -> Dashboard:
@@ -57,12 +56,11 @@ def training() -> Dashboard:
                 ),
                 curve(
                     "Reward against its history",
-                    "The last reward, and the band of three standard deviations about the mean of 30 days; the alarm "
-                    "is its lower edge.",
+                    "The last reward, the median of the earlier trainings, and half of that median below it, which is "
+                    "the alarm.",
                     Query("max by (model) (trading_training_reward)", "{{model}}"),
-                    Query(f"max by (model) ({_MEAN})", "{{model}}, mean"),
-                    Query(f"max by (model) ({_MEAN} - 3 * {_SPREAD})", "{{model}}, lower edge"),
-                    Query(f"max by (model) ({_MEAN} + 3 * {_SPREAD})", "{{model}}, upper edge"),
+                    Query(_USUAL_REWARD, "{{model}}, usual"),
+                    Query(f"{_USUAL_REWARD} - 0.5 * abs({_USUAL_REWARD})", "{{model}}, alarm below"),
                 ),
                 curve(
                     "Wall time",

@@ -49,10 +49,14 @@ def _slow(seconds: int, usual: int) -> dict[str, str]:
     )
 
 
-def _reward(last: int, earlier: str = "95 105 " * 14) -> Case:
-    fires = {"model": "stock_trading"} if last == 30 else None
-    series = {'trading_training_reward{job="train_rl_agent", model="stock_trading"}': f"{earlier}{last}x3"}
-    return Case("RewardCollapsed", series, fires, minute=29 * _DAY, step_minutes=_DAY)
+def _reward(last: int, usual: int, *, fires: bool) -> Case:
+    """Three days after the training: an alert that holds is still there."""
+    of_model = 'job="train_rl_agent", model="stock_trading"'
+    series = {
+        f"trading_training_reward{{{of_model}}}": f"{usual}x2 {last}x80",
+        f"trading_training_usual_reward{{{of_model}}}": f"{usual}x82",
+    }
+    return Case("RewardCollapsed", series, {"model": "stock_trading"} if fires else None, 74 * 60, 60)
 
 
 def _champion(version: int, has_verdict: int) -> dict[str, str]:
@@ -73,7 +77,8 @@ _SINCE = 'trading_champion_since_timestamp_seconds{family="strategy"}'
 _STALENESS = 'trading_data_staleness_sessions{source="package"}'
 _EXPECTATIONS = 'trading_validation_failed_expectations{stage="ingest_data"}'
 _DRIFT = 'trading_drift_status{subject="features"}'
-_DIVERGED = 'trading_training_diverged{model="stock_trading"}'
+_TRAINED = {"model": "stock_trading", "stage": "train_rl_agent"}
+_DIVERGED = 'trading_training_diverged{model="stock_trading", stage="train_rl_agent"}'
 _DRAWDOWN = 'trading_backtest_max_drawdown_ratio{strategy="champion"}'
 _BASELINE = 'trading_backtest_max_drawdown_ratio{strategy="equal_weight"}'
 _UP = 'up{job="pushgateway", instance="one"}'
@@ -107,11 +112,17 @@ CASES = [
     Case("DriftNotChecked", {_DRIFT: "1x3"}, None),
     Case("DriftCheckOverdue", {_CHECKED: "0x300"}, _FEATURES, 9 * _DAY + 60, 60),
     Case("DriftCheckOverdue", {_CHECKED: "0x300"}, None, 9 * _DAY, 60),
-    Case("TrainingDiverged", {_DIVERGED: "1x3"}, {"model": "stock_trading"}),
+    Case("TrainingDiverged", {_DIVERGED: "1x3"}, _TRAINED),
     Case("TrainingDiverged", {_DIVERGED: "0x3"}, None),
-    _reward(30),
-    _reward(96),
-    _reward(70, "100 " * 28),  # three deviations of a history without spread, and less than half the reward
+    _reward(30, 100, fires=True),
+    _reward(60, 100, fires=False),
+    _reward(-160, -100, fires=True),
+    _reward(-140, -100, fires=False),
+    Case("RewardCollapsed", {'trading_training_reward{model="stock_trading"}': "30x3"}, None),  # no history
+    # One scrape fails, and every pushed series is gone for that minute.
+    Case("StageFailed", _stage("success", "score_news", "0x60 stale 0x10"), {"stage": "score_news"}, minute=61),
+    Case("StageFailed", _stage("success", "score_news", "0x60 stale 0x10"), {"stage": "score_news"}, minute=62),
+    Case("DriftFound", {_DRIFT: "1x3 stale 1x3"}, _FEATURES, minute=4),
     Case("DrawdownBreached", {_DRAWDOWN: "0.36x3"}, {"strategy": "champion"}),
     Case("DrawdownBreached", {_DRAWDOWN: "0.35x3"}, None),
     Case("DrawdownBreached", {_BASELINE: "0.5x3"}, None),

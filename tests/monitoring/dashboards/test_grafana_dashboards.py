@@ -33,6 +33,7 @@ PANELS = [
     for panel in dashboard["panels"]
     if panel["type"] != "row"
 ]
+_SERIES = re.compile(r"(?:trading_|push_)\w+(?:{[^}]*})?")
 _BY = re.compile(r"\bby \(([a-z_, ]*)\)")
 
 
@@ -170,6 +171,7 @@ def test_a_row_with_a_hole_is_refused() -> None:
     ("title", "alert"),
     [
         ("Since data came in", "IngestionOverdue"),
+        ("Slowest against its history", "StageSlow"),
         ("Wall time against history", "StageSlow"),
         ("Since the last push", "PushGroupStale"),
         ("Since the oldest drift check", "DriftCheckOverdue"),
@@ -182,8 +184,19 @@ def test_panel_is_red_where_the_rule_fires(title: str, alert: str) -> None:
     _, red = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
     files = [yaml.safe_load(path.read_text()) for path in rules_folder().glob("*.yaml")]
     rules = {rule["alert"]: rule["expr"] for file in files for group in file["groups"] for rule in group["rules"]}
-    limit = re.findall(r"> ([0-9. *]+)", rules[alert])[-1]
+    *further, limit = re.findall(r"> ([0-9. *]+)", rules[alert])
     assert red["value"] == pytest.approx(float(_product(limit)))
+    (target,) = panel["targets"]
+    assert set(_SERIES.findall(target["expr"])) == set(_SERIES.findall(rules[alert]))
+    assert all(f"The alert asks for more than {_product(each):.0f} s too." in panel["description"] for each in further)
+
+
+def test_reward_alarms_at_the_line_that_the_panel_draws() -> None:
+    (panel,) = (panel.values[0] for panel in PANELS if panel.values[0]["title"] == "Reward against its history")
+    reward, _, line = (target["expr"] for target in panel["targets"])
+    files = [yaml.safe_load(path.read_text()) for path in rules_folder().glob("*.yaml")]
+    rules = {rule["alert"]: rule["expr"] for file in files for group in file["groups"] for rule in group["rules"]}
+    assert re.sub(r"last_over_time\((\w+)\[5m\]\)", r"\1", rules["RewardCollapsed"]) == f"{reward} < {line}"
 
 
 def _product(text: str) -> float:

@@ -67,6 +67,13 @@ def test_times_are_those_of_the_settings(home: Path, settings: MonitoringService
     assert _loaded(home / "prometheus.yaml")["global"]["scrape_interval"] == f"{times.scrape_interval_seconds}s"
 
 
+def test_every_flush_of_the_heartbeat_beats(home: Path, settings: MonitoringServicesSettings) -> None:
+    """A flush is skipped within repeat_interval of the last message, so that must be far less than the interval."""
+    (route,) = _loaded(home / "alertmanager.yaml")["route"]["routes"]
+    assert route["group_interval"] == f"{settings.monitoring.heartbeat_interval_seconds}s"
+    assert route["repeat_interval"] == "1ms"
+
+
 def test_every_server_listens_on_this_machine_only(settings: MonitoringServicesSettings) -> None:
     programs = {
         name: Program(Path(name)) for name in ("prometheus", "prometheus-pushgateway", "prometheus-alertmanager")
