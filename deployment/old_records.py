@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from MLOps.alert_events import events_folder, newest_by_identity, read_events
 from MLOps.settings.cleaning import CleaningSettings
 
 _AT_WORK = timedelta(days=2)
@@ -56,7 +57,7 @@ def record_kinds(settings: CleaningSettings) -> tuple[RecordKind, ...]:
 
 
 def old_records(settings: CleaningSettings, now: datetime, needed_digests: Collection[str]) -> Iterator[Path]:
-    """Records that are too old and, within their kind, too far back.
+    """Records that are too old and, within their kind, too far back; not the event of an alert that still fires.
 
     Parameters
     ----------
@@ -68,10 +69,19 @@ def old_records(settings: CleaningSettings, now: datetime, needed_digests: Colle
         Models whose cached files stay.
     """
     before = now - max(timedelta(days=settings.keep_days), _AT_WORK)
+    firing = _firing_events(settings.paths.reports)
     for kind in record_kinds(settings):
         for changed_at, entry in kind.newest_first()[kind.keep_count :]:
-            if changed_at < before.timestamp() and not _is_of(needed_digests, entry):
+            is_needed = entry in firing or _is_of(needed_digests, entry)
+            if changed_at < before.timestamp() and not is_needed:
                 yield entry
+
+
+def _firing_events(reports: Path) -> set[Path]:
+    """The last news of each alert that fires: without it nobody would tell of it again, nor of its end."""
+    events, _ = read_events(reports)
+    last = newest_by_identity(events).values()
+    return {events_folder(reports) / event.file_name for event in last if event.status == "firing"}
 
 
 def _is_of(digests: Collection[str], entry: Path) -> bool:

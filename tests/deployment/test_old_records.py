@@ -8,6 +8,7 @@ import pytest
 
 from deployment.clean_runs import clean_runs
 from deployment.old_records import old_records
+from MLOps.alert_events import StageFailedEvent, events_folder, write_event
 from MLOps.settings.cleaning import CleaningSettings
 from MLOps.settings.compose import compose_settings
 
@@ -92,6 +93,21 @@ def test_an_entry_that_changes_while_it_is_looked_at_stays(workspace: Path, monk
 
     monkeypatch.setattr(Path, "lstat", vanish)
     assert [path.name for path in old_records(settings_of(workspace), NOW, needed_digests=())] == ["old"]
+
+
+def test_an_alert_that_still_fires_stays(workspace: Path) -> None:
+    reports = workspace / "reports"
+    about = {"event": "stage_failed", "run_date": None, "message": "no bars", "log_url": "", "plan": "daily_data"}
+    told = [("a", 60, "firing"), ("a", 50, "firing"), ("b", 60, "firing"), ("b", 50, "resolved"), ("c", 5, "firing")]
+    for stage, days_old, status in told:
+        at = NOW - timedelta(days=days_old)
+        run = {"at": at, "run_id": f"run{days_old}", "try_number": 1, "stage": stage, "status": status}
+        path = write_event(reports, StageFailedEvent.model_validate(about | run))
+        os.utime(path, (at.timestamp(), at.timestamp()))
+    clean_runs(settings_of(workspace), NOW)
+    assert left(events_folder(reports)) == [
+        f"StageFailedForGood-daily_data-{rest}-1-firing" for rest in ("a-run50", "c-run5")
+    ]
 
 
 def test_files_that_are_no_records_stay(workspace: Path) -> None:
