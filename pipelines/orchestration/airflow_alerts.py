@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _DELIVERY_SECONDS = 30.0  # it ends by itself long before; a machine that swaps must not hold the task for longer
 _ENDED = {"success", "failed"}
-_AIRFLOW_URL_VARIABLE = "AIRFLOW__API__BASE_URL"
+_AIRFLOW_URL_VARIABLE = "AIRFLOW__CORE__EXECUTION_API_SERVER_URL"  # where tasks report; another container, as a rule
 
 
 def tell_failure(context: "Context") -> None:
@@ -67,7 +67,7 @@ def tell_late(context: Mapping[str, Any]) -> None:
 
 def deliver(overrides: Mapping[str, str]) -> None:
     """Run deliver_alerts to its end; a failure is in the log, and in what it keeps itself."""
-    command = [sys.executable, "-m", "monitoring.alerts.deliver_alerts", *overrides.values(), *_airflow_address()]
+    command = [sys.executable, "-m", "monitoring.alerts.deliver_alerts", *overrides.values(), *airflow_address()]
     try:
         ended = subprocess.run(
             command,
@@ -102,9 +102,9 @@ def _shared_overrides(conf: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _airflow_address() -> Sequence[str]:
+def airflow_address() -> Sequence[str]:
     """Where Airflow listens, which its own processes know better than the YAML."""
-    url = os.environ.get(_AIRFLOW_URL_VARIABLE)
+    url = os.environ.get(_AIRFLOW_URL_VARIABLE, "").removesuffix("/").removesuffix("/execution")
     return (override_text("retraining.airflow_url", url),) if url else ()
 
 

@@ -1,4 +1,4 @@
-"""Write what the containers mount: the configuration of Prometheus and Alertmanager, and the global settings.
+"""Write what the containers mount: the configuration of Prometheus and Alertmanager, and settings.
 
 Run: ``python -m deployment.docker.platform.write_configuration`` after a change; a test fails where it was forgotten.
 
@@ -46,17 +46,31 @@ def _alertmanager(settings: MonitoringServicesSettings) -> str:
 
 
 def _global_vars(settings: MonitoringServicesSettings) -> str:
-    """The project's global settings, comments and all, with the places of the containers."""
-    text = (project_root() / "config" / "common" / "global_vars.yaml").read_text(encoding="utf-8")
-    for key, value in {
+    places = {
         "workspace": "workspace",
         "uri": f"http://mlflow:{settings.ports.mlflow}",
         "sink": "pushgateway",
         "pushgateway_url": f"http://pushgateway:{settings.ports.pushgateway}",
-    }.items():
+    }
+    return _with_places("common/global_vars.yaml", places)
+
+
+def _deliver_alerts(settings: MonitoringServicesSettings) -> str:
+    """What the watching delivery and the callbacks in Airflow's containers deliver by."""
+    places = {
+        "alertmanager_url": f"http://alertmanager:{settings.ports.alertmanager}",
+        "airflow_url": f"http://airflow-api-server:{settings.ports.airflow}",
+    }
+    return _with_places("stages/deliver_alerts.yaml", places)
+
+
+def _with_places(name: str, places: Mapping[str, str]) -> str:
+    """A file of the project's settings, comments and all, with the places of the containers."""
+    text = (project_root() / "config" / name).read_text(encoding="utf-8")
+    for key, value in places.items():
         text, changed = re.subn(rf"^(  {key}: )\S+", rf"\g<1>{value}", text, flags=re.MULTILINE)
         if changed != 1:
-            raise ValueError(f"config/common/global_vars.yaml has {changed} keys {key!r}, not one")
+            raise ValueError(f"config/{name} has {changed} keys {key!r}, not one")
     return text
 
 
@@ -64,6 +78,7 @@ FILES: Mapping[str, Callable[[MonitoringServicesSettings], str]] = {
     "prometheus.yaml": _prometheus,
     "alertmanager.yaml": _alertmanager,
     "global_vars.yaml": _global_vars,
+    "deliver_alerts.yaml": _deliver_alerts,
 }
 """By name."""
 

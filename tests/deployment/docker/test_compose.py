@@ -23,6 +23,7 @@ from MLOps.settings.compose import compose_settings
 from MLOps.settings.monitoring_services import MonitoringServicesSettings
 from MLOps.settings.project import project_root
 from monitoring.alerts import deliver_alerts, webhook_receiver
+from pipelines.orchestration.airflow_alerts import airflow_address
 
 ROOT = project_root()
 PLACE = ROOT / "deployment/docker"
@@ -158,10 +159,21 @@ def test_modules_and_settings_of_the_commands_exist() -> None:
         if "-m" in service.get("command", ())
     ]
     assert [name for name in modules if importlib.util.find_spec(name) is None] == []
-    overrides = [text for text in SERVICES["alert-delivery"]["command"] if "=" in text]
-    assert (
-        deliver_alerts.read_settings(overrides).delivery.alertmanager_url == f"http://alertmanager:{PORTS.alertmanager}"
-    )
+
+
+def test_whoever_delivers_alerts_calls_the_services_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watching delivery, and Airflow's callbacks, which say where Airflow is over what the file says."""
+    mounted = yaml.safe_load((mounted_folder() / "deliver_alerts.yaml").read_text())
+    assert mounted["delivery"]["alertmanager_url"] == f"http://alertmanager:{PORTS.alertmanager}"
+    assert mounted["retraining"]["airflow_url"] == f"http://airflow-api-server:{PORTS.airflow}"
+    mount = "./platform/deliver_alerts.yaml:/app/config/stages/deliver_alerts.yaml:ro"
+    delivering = [name for name in SERVICES if name.startswith("airflow-") or name == "alert-delivery"]
+    assert [name for name in delivering if mount not in SERVICES[name]["volumes"]] == []
+    for name, value in SERVICES["airflow-scheduler"]["environment"].items():
+        monkeypatch.setenv(name, value or "")
+    (given,) = airflow_address()
+    found = deliver_alerts.read_settings([given]).retraining.airflow_url
+    assert found == mounted["retraining"]["airflow_url"]
 
 
 def test_receiver_is_in_the_network_in_which_it_is_called() -> None:
