@@ -72,7 +72,7 @@ def test_drift_makes_one_message_and_its_end_another(
     live_monitoring: Any, make_features: Callable[[float], Path]
 ) -> None:
     live = live_monitoring
-    assert _check_drift(live, make_features(4)) == 3
+    assert _check_drift(live, make_features(4)) == 10
     live.wait_for(lambda: _statuses(live, "DriftFound"), "the notification")
     (notification,) = live.notifications("DriftFound")
     (alert,) = notification.alerts
@@ -123,6 +123,23 @@ def test_what_cannot_be_asked_is_not_told_as_stale(live_monitoring: Any) -> None
     (stale,) = live.get("alertmanager", "/api/v2/alerts?filter=alertname%3DPushGroupStale")
     assert stale["status"]["state"] == "suppressed"
     assert _statuses(live, "PushGroupStale") == []
+
+
+@pytest.mark.parametrize("source", ["StageFailedForGood", "ValidationFailed", "TrainingDiverged"])
+@pytest.mark.parametrize("needless", ["StageFailed", "TrainingFailed"])
+def test_one_failure_is_not_told_twice(live_monitoring: Any, source: str, needless: str) -> None:
+    live, stage = live_monitoring, f"{source}_{needless}"
+    _post_alert(live, alertname=source, stage=stage, severity="critical")
+    for failed in (stage, f"another_than_{stage}"):
+        _post_alert(live, alertname=needless, stage=failed, severity="critical")
+
+    def states() -> dict[str, str]:
+        alerts = live.get("alertmanager", f"/api/v2/alerts?filter=alertname%3D{needless}")
+        found = {alert["labels"]["stage"]: alert["status"]["state"] for alert in alerts}
+        return {name: state for name, state in found.items() if name.endswith(stage)}
+
+    expected = {stage: "suppressed", f"another_than_{stage}": "active"}
+    live.wait_for(lambda: states() == expected, "one that is told and one that is not")
 
 
 def test_the_heartbeat_beats(live_monitoring: Any) -> None:
