@@ -62,7 +62,7 @@ _DRIFT = (
     Figure(rf"{_SUBJECT}\.status", catalogue.DRIFT_STATUS),
     Figure(rf"{_SUBJECT}\.drifted_fraction", catalogue.DRIFT_SHARE),
     Figure(rf"{_SUBJECT}\.missing_fraction", catalogue.DRIFT_MISSING),
-    Figure(rf"{_SUBJECT}\.score\.(?P<column>\w+)\.(?P<method>\w+)", catalogue.DRIFT_SCORE),
+    Figure(rf"{_SUBJECT}\.score\.(?P<column>[^.]+)\.(?P<method>\w+)", catalogue.DRIFT_SCORE),
     Figure(rf"{_SUBJECT}\.checked_timestamp_seconds", catalogue.DRIFT_LAST_CHECK),
 )
 

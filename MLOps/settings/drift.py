@@ -79,18 +79,20 @@ class DriftSettings(StageSettings):
     market: DriftWindowSettings = Field(description="Windows of features, observation and actions, in sessions.")
     news: DriftWindowSettings = Field(description="Windows of the news scores, in articles.")
     settling_sessions: int = Field(
-        ge=0, le=1_000, description="Sessions that the model trades before its actions count, from cash alone."
+        ge=0, le=1_000, description="Sessions that the model trades, from cash alone, before its actions count."
     )
     terms: EvaluationTerms = Field(description="The account that the model trades to show its actions.")
-    views: dict[str, ColumnView] = Field(description="How a feature is looked at; those not named are taken as is.")
+    views: dict[str, ColumnView] = Field(
+        description="How features, and the model's inputs, are looked at; those not named are taken as is."
+    )
     past_sessions: int = Field(ge=1, le=1_000, description="Sessions of the past in log_relative_to_past.")
     thresholds: DriftThresholdSettings = Field(description="What counts as drift.")
     report_columns: int = Field(
         ge=0, le=1_000, description="Columns of a subject that Evidently draws, the most drifted first; 0 draws none."
     )
     ask_for_retraining: bool = machine_field("Whether drift found here may start the strategy.")
-    fail_on_drift: bool = machine_field("Exit with status 3 on drift; false makes drift a result like any other.")
-    fail_on_unchecked: bool = machine_field("Exit with status 2 where a subject could not be checked.")
+    fail_on_drift: bool = machine_field("Exit with status 10 on drift; false makes drift a result like any other.")
+    fail_on_unchecked: bool = machine_field("Exit with status 11 where a subject could not be checked.")
 
     @model_validator(mode="after")
     def _scores_need_news(self) -> "DriftSettings":

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from MLOps.errors import DataError
@@ -13,6 +14,7 @@ from monitoring.drift.sample import Table
 from monitoring.drift.scores import FloatArray
 
 _KEYS = ["date", "tic"]
+_LARGEST = 1e150  # the square of what is larger is infinite
 _MEND = "run build_features again (pipelines/feature_engineering/build_features.py)"
 
 
@@ -43,26 +45,40 @@ def look_at(frame: pd.DataFrame, settings: DriftSettings) -> Table:
     Table
         Columns ``<feature>.<ticker>``, or ``<feature>`` where all tickers have the same; a row a session, without
         the first ones, which have no past.
+
+    Raises
+    ------
+    DataError
+        If there are no more sessions than those.
     """
     if frame.empty:
         return Table(pd.DataFrame())
     days, row = np.unique(frame["date"].to_numpy(), return_inverse=True)
     tickers, column = np.unique(frame["tic"].to_numpy(dtype=str), return_inverse=True)
+    is_row = np.zeros((len(days), len(tickers)), dtype=np.bool_)
+    is_row[row, column] = True
     features: dict[str, FloatArray] = {}
-    notes = []
+    notes: list[str] = []
     for name in (str(name) for name in frame.columns if name not in _KEYS and settings.views.get(name) != "left_out"):
-        numbers, note = _as_numbers(frame[name])
-        notes += [note] if note else []
+        numbers, told = _as_numbers(frame[name])
+        notes += told
         features[name] = np.full((len(days), len(tickers)), np.nan)
         features[name][row, column] = numbers
     columns = {
         label: values
         for name in features
-        for label, values in _named(name, _view(features, name, settings), tickers.tolist())
+        for label, values in _named(name, _view(features, name, settings), is_row, tickers.tolist())
     }
     has_past = {"log_return", "log_relative_to_past"} & set(settings.views.values())
+    past = settings.past_sessions if has_past else 0
+    if len(days) <= past:
+        raise DataError(
+            f"features of {len(days)} sessions, of which the first {past} are only the past of the others",
+            f"more than {past}",
+            "more data, or past_sessions",
+        )
     table = pd.DataFrame(columns, index=pd.DatetimeIndex(days))
-    return Table(table.iloc[settings.past_sessions if has_past else 0 :], tuple(notes))
+    return Table(table.iloc[past:], tuple(notes))
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -85,16 +101,22 @@ def _read(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _as_numbers(values: "pd.Series[Any]") -> tuple[FloatArray, str]:
-    """The values as float64, NaN for what is no finite number, and a line about text among them."""
+def _as_numbers(values: "pd.Series[Any]") -> tuple[FloatArray, list[str]]:
+    """The values as float64, NaN for what is no number that can be squared, and lines about what was there instead."""
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     is_text = np.isnan(numbers) & values.notna().to_numpy()
-    note = ""
-    if is_text.any():
-        note = (
-            f"{values.name}: {is_text.sum()} of {len(values)} values are no numbers, first {values[is_text].iloc[0]!r}"
-        )
-    return np.where(np.isfinite(numbers), numbers, np.nan), note
+    is_huge = np.isfinite(numbers) & (np.abs(numbers) > _LARGEST)
+    notes = [
+        f"{values.name}: {is_odd.sum()} of {len(values)} values {what}, first {values[is_odd].tolist()[0]!r}"
+        for is_odd, what in ((is_text, "are no numbers"), (is_huge, f"lie beyond {_LARGEST:.0e} and count as missing"))
+        if is_odd.any()
+    ]
+    return _bounded(numbers), notes
+
+
+def _bounded(values: FloatArray) -> FloatArray:
+    """The values with NaN for those whose squares are no numbers."""
+    return np.where(np.abs(values) <= _LARGEST, values, np.nan)
 
 
 def _view(features: Mapping[str, FloatArray], name: str, settings: DriftSettings) -> FloatArray:
@@ -102,7 +124,8 @@ def _view(features: Mapping[str, FloatArray], name: str, settings: DriftSettings
     values = features[name]
     view = settings.views.get(name, "as_is")
     if view == "relative_to_close" and "close" in features:
-        return values / np.where(features["close"] == 0, np.nan, features["close"])
+        with np.errstate(over="ignore"):
+            return _bounded(values / np.where(features["close"] == 0, np.nan, features["close"]))
     if view == "log_return":
         return np.diff(_log(values), axis=0, prepend=np.nan)
     if view == "log_relative_to_past":
@@ -120,8 +143,11 @@ def _past_mean(values: FloatArray, sessions: int) -> FloatArray:
     return mean.to_numpy(dtype=np.float64)
 
 
-def _named(name: str, values: FloatArray, tickers: Sequence[str]) -> list[tuple[str, FloatArray]]:
-    """The columns of a feature (T, N): one where all tickers say the same, else one a ticker."""
-    if np.array_equal(values, np.broadcast_to(values[:, :1], values.shape), equal_nan=True):
-        return [(name, values[:, 0])]
+def _named(
+    name: str, values: FloatArray, is_row: npt.NDArray[np.bool_], tickers: Sequence[str]
+) -> list[tuple[str, FloatArray]]:
+    """The columns of a feature (T, N): one where all tickers with a row that day say the same, else one a ticker."""
+    common = np.take_along_axis(values, is_row.argmax(axis=1)[:, None], axis=1)
+    if np.array_equal(np.where(is_row, values, common), np.broadcast_to(common, values.shape), equal_nan=True):
+        return [(name, common[:, 0])]
     return [(f"{name}.{ticker}", values[:, n]) for n, ticker in enumerate(tickers)]

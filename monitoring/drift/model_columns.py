@@ -8,11 +8,11 @@ import pandas as pd
 
 from MLOps.errors import DataError, ModelError
 from MLOps.evaluation.backtest import run_policy
-from MLOps.inference.model_folder import MlpActorCard
-from MLOps.inference.observation import FloatArray, Normaliser, observe
+from MLOps.inference.observation import FloatArray, observe
 from MLOps.inference.policy import MlpActorPolicy
 from MLOps.market.panel import MarketPanel, read_panel
 from MLOps.settings.drift import DriftSettings
+from monitoring.drift.feature_columns import look_at
 from monitoring.drift.sample import Sample, checked_sample
 
 
@@ -39,29 +39,34 @@ class ModelWindows:
     newest: slice
 
     def observation(self, settings: DriftSettings) -> Sample:
-        """The market's part of what the network sees, normalised: ``close.<ticker>``, ``<indicator>.<ticker>``.
+        """The market's part of what the network sees, closes and indicators, as `settings.views` look at them.
 
-        Cash and shares are left out: they tell of the account's own past.
+        Not as the network has it: prices leave the levels of the training within months, and for good. Cash and
+        shares are left out: they tell of the account's own past.
         """
+        seen = ["date", "tic", "close", *self.policy.indicators]
+        table = look_at(self.panel.to_frame()[list(dict.fromkeys(seen))], settings)
         return checked_sample(
-            _market_part(self.policy.card, self.panel, self.trained),
-            _market_part(self.policy.card, self.panel, self.newest),
-            settings.market,
+            self._rows(table.frame, self.trained), self._rows(table.frame, self.newest), settings.market, table.notes
         )
+
+    def _rows(self, frame: pd.DataFrame, window: slice) -> pd.DataFrame:
+        return frame[frame.index.isin(self.panel.dates[window])]
 
     def actions(self, settings: DriftSettings) -> Sample:
-        """What the network answers, -1 to 1, ``action.<ticker>``: both windows are traded from cash alone.
+        """What the network answers, -1 to 1, ``action.<ticker>``.
 
-        The first `settings.settling_sessions` of either are left out, and what is left of the newest window comes
-        after sessions that it is traded through to settle.
+        It sees its own account, so both windows are traded alike: the training in pieces as long as the newest
+        window, each from cash alone and through `settings.settling_sessions` before it, which do not count.
         """
-        settling = settings.settling_sessions
-        began = max(self.newest.start - settling, self.trained.start)
-        return checked_sample(
-            self._traded(self.trained, settings).iloc[settling:],
-            self._traded(slice(began, self.newest.stop), settings).iloc[self.newest.start - began :],
-            settings.market,
-        )
+        rows, first = self.newest.stop - self.newest.start, self.trained.start + settings.settling_sessions
+        starts = range(first, self.trained.stop - rows + 1, max(rows - 1, 1)) or [first]
+        pieces = [self._settled(slice(start, min(start + rows, self.trained.stop)), settings) for start in starts]
+        return checked_sample(pd.concat(pieces), self._settled(self.newest, settings), settings.market)
+
+    def _settled(self, window: slice, settings: DriftSettings) -> pd.DataFrame:
+        began = max(window.start - settings.settling_sessions, self.trained.start)
+        return self._traded(slice(began, window.stop), settings).iloc[window.start - began :]
 
     def _traded(self, window: slice, settings: DriftSettings) -> pd.DataFrame:
         watched = _Watched(self.policy)
@@ -93,17 +98,3 @@ def model_windows(policy: MlpActorPolicy, features: Path, settings: DriftSetting
     if begin >= len(panel.dates):
         raise DataError(f"no session after the model's training, which ended on {card.windows['train'].last}")
     return ModelWindows(policy, panel, trained, slice(begin, len(panel.dates)))
-
-
-def _market_part(card: MlpActorCard, panel: MarketPanel, window: slice) -> pd.DataFrame:
-    tickers, indicators = card.observation.tickers, card.observation.indicators
-    columns = [panel.feature_names.index(name) for name in indicators]
-    nothing = np.zeros(len(tickers))
-    seen = np.array([observe(panel, t, 0.0, nothing, columns) for t in range(window.start, window.stop)])
-    names = ["cash", *(f"{name}.{ticker}" for name in ("close", "shares", *indicators) for ticker in tickers)]
-    frame = pd.DataFrame(
-        Normaliser(card.normalisation)(seen).astype(np.float64),
-        index=pd.DatetimeIndex(panel.dates[window]),
-        columns=names,
-    )
-    return frame.drop(columns=[name for name in names if name.split(".")[0] in {"cash", "shares"}])

@@ -65,9 +65,8 @@ def scores_of_cuts(values: FloatArray, cuts: Cuts) -> FloatArray:
 
 def _bin_of_each(values: FloatArray, is_reference: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """(n,) the bin of each value: equal widths by Sturges' rule, or one for each distinct value where they are few."""
-    distinct, bins = np.unique(values, return_inverse=True)
-    if len(distinct) <= _MOST_DISTINCT or len(np.unique(values[is_reference])) <= _MOST_DISTINCT:
-        return bins
+    if len(np.unique(values[is_reference])) <= _MOST_DISTINCT:
+        return np.unique(values, return_inverse=True)[1]
     edges = np.histogram_bin_edges(values, bins="sturges")
     return np.minimum(np.searchsorted(edges, values, side="right") - 1, len(edges) - 2)
 

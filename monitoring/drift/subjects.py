@@ -31,6 +31,10 @@ class Inputs:
         """Those that are there, by name."""
         return {name: path for name, path in vars(self).items() if path is not None and path.exists()}
 
+    def absent(self) -> list[str]:
+        """The names of those that were given and are not there, in alphabetical order."""
+        return sorted(name for name, path in vars(self).items() if path is not None and not path.exists())
+
 
 def find_inputs(settings: DriftSettings) -> Inputs:
     """The files that the settings name."""

@@ -3,7 +3,7 @@
 Compares features, news scores, and the inputs and actions of the model with a reference window, and makes
 reports/drift/check-<key>/ with drift.json and a page of Evidently for each subject.
 
-Exit status: 0 no drift, 3 drift, 2 a subject could not be checked; any other: the check did not come to its end.
+Exit status: 0 no drift, 10 drift, 11 a subject could not be checked; any other: the check did not come to its end.
 """
 
 import logging
@@ -24,7 +24,7 @@ from monitoring.drift.verdict import Status, SubjectDrift, judge
 from monitoring.drift.watched_model import WatchedModel, find_model
 
 _LOG = logging.getLogger(__name__)
-_DRIFT_EXIT, _NOT_CHECKED_EXIT = 3, 2
+_DRIFT_EXIT, _NOT_CHECKED_EXIT = 10, 11  # no error of MLOps/errors.py ends with these
 
 
 def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
@@ -44,7 +44,8 @@ def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs=inputs.existing(),
         label="check",
-        extra=_identity(model),
+        version=2,
+        extra={**_identity(model), "absent": ",".join(inputs.absent())},
         packages=("evidently", "numpy", "pandas"),
     )
 
@@ -112,7 +113,7 @@ def _tell(found: SubjectDrift) -> None:
 
 
 def exit_status(settings: DriftSettings, result: StageResult) -> int:
-    """3 on drift, 2 where a subject could not be checked, as far as the settings call that a failure; else 0."""
+    """10 on drift, 11 where a subject could not be checked, as far as the settings call that a failure; else 0."""
     found = {int(value) for name, value in result.metrics.items() if name.endswith(".status")}
     if Status.DRIFT in found and settings.fail_on_drift:
         return _DRIFT_EXIT

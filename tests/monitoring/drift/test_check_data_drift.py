@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from MLOps import errors
 from MLOps.settings.project import project_root
 from MLOps.stage import StageResult
 from monitoring.drift.report import read_report
@@ -65,10 +66,12 @@ def test_unchanged_features_do_not_drift(check: Check, features: pd.DataFrame) -
 
 
 def test_figures_leave_for_prometheus(check: Check, features: pd.DataFrame, workspace: Path) -> None:
-    check(in_current("rsi_30", lambda values: values + 40)(features))
+    drifted = in_current("rsi_30", lambda values: values + 40)(features)
+    check(drifted.rename(columns={"macd": "macd-12"}))
     told = (workspace / "reports" / "metrics" / "check_data_drift.prom").read_text()
     assert 'trading_drift_status{subject="features"} 1.0' in told
     assert 'trading_drift_column_score{column="rsi_30",method="wasserstein",subject="features"}' in told
+    assert 'trading_drift_column_score{column="macd-12",method="psi",subject="features"}' in told
     for name in ("drifted_columns_ratio", "missing_values_ratio", "last_check_timestamp_seconds"):
         assert f'trading_drift_{name}{{subject="features"}}' in told
 
@@ -100,7 +103,7 @@ def test_what_changed_is_drift_with_a_status_of_its_own(
     check: Check, features: pd.DataFrame, spoil: Spoil, told: str
 ) -> None:
     outcome = check(spoil(features))
-    assert outcome.status == 3
+    assert outcome.status == 10
     assert outcome.result["metrics"]["features.status"] == Status.DRIFT
     assert outcome.result["details"]["features.status"] == "drift"
     assert re.search(told, outcome.last_line)
@@ -136,7 +139,7 @@ def test_column_without_any_value_is_told_and_not_judged(check: Check, features:
 )
 def test_what_cannot_be_checked_says_why(check: Check, features: pd.DataFrame, spoil: Spoil, told: str) -> None:
     outcome = check(spoil(features))
-    assert outcome.status == 2
+    assert outcome.status == 11
     assert "features: could not be checked: " in outcome.last_line
     assert told in outcome.last_line
     assert outcome.result["metrics"]["features.status"] == Status.NOT_CHECKED
@@ -144,14 +147,14 @@ def test_what_cannot_be_checked_says_why(check: Check, features: pd.DataFrame, s
 
 def test_features_that_are_not_there_cannot_be_checked(check: Check) -> None:
     outcome = check(None)
-    assert outcome.status == 2
+    assert outcome.status == 11
     assert "processed_data_with_features.parquet does not exist" in outcome.last_line
 
 
 def test_file_that_is_no_parquet_cannot_be_checked(check: Check, features: pd.DataFrame, workspace: Path) -> None:
     check(features)
     (workspace / "data/processed/processed_data_with_features.parquet").write_text("no table")
-    assert check(None).status == 2
+    assert check(None).status == 11
 
 
 def test_columns_that_are_gone_are_drift_and_new_ones_are_told(
@@ -160,7 +163,7 @@ def test_columns_that_are_gone_are_drift_and_new_ones_are_told(
     features.to_parquet(workspace / "earlier.parquet")
     now = features.rename(columns={"rsi_30": "rsi_14"})
     outcome = check(now, "--reference_features_path", "earlier.parquet")
-    assert outcome.status == 3
+    assert outcome.status == 10
     assert "columns that are gone: rsi_30.AAA, rsi_30.BBB" in outcome.last_line
     assert "new columns, which nothing can be compared with: rsi_14.AAA, rsi_14.BBB" in outcome.stderr
 
@@ -170,7 +173,7 @@ def test_windows_without_a_common_column_cannot_be_compared(
 ) -> None:
     features[["date", "tic", "rsi_30"]].to_parquet(workspace / "earlier.parquet")
     outcome = check(features[["date", "tic", "macd"]], "--reference_features_path", "earlier.parquet")
-    assert outcome.status == 2
+    assert outcome.status == 11
     assert "no column in common" in outcome.last_line
 
 
@@ -186,9 +189,37 @@ def test_second_run_finds_the_first_ones_answer_and_ends_as_it_did(check: Check,
     drifted = in_current("rsi_30", lambda values: values + 40)(features)
     first, second = check(drifted), check(None)
     assert (first.result["status"], second.result["status"]) == ("made", "already_made")
-    assert first.status == second.status == 3
+    assert first.status == second.status == 10
     assert first.result["artifacts"] == second.result["artifacts"]
     assert second.last_line.split(" ", 1)[1] == first.last_line.split(" ", 1)[1]
+
+
+@pytest.mark.parametrize("first", ["plain", "named"])
+def test_named_file_that_is_missing_makes_another_answer(check: Check, features: pd.DataFrame, first: str) -> None:
+    named = ("--reference_features_path", "nowhere.parquet")
+    if first == "plain":
+        assert check(features).status == 0
+    outcome = check(features, *named)
+    assert outcome.status == 11
+    assert "nowhere.parquet does not exist" in outcome.last_line
+    assert check(features).status == 0
+
+
+def test_one_column_of_the_largest_numbers_is_that_columns_fault(check: Check, features: pd.DataFrame) -> None:
+    huge = features.assign(rsi_30=np.where(np.arange(len(features)) % 4 < 2, 1e308, -1e308))
+    outcome = check(huge)
+    assert outcome.status == 0
+    assert "rsi_30: 600 of 600 values lie beyond 1e+150 and count as missing, first 1e+308" in outcome.stderr
+    outcome = check(in_current("rsi_30", lambda values: values * 0 - 1e308)(features))
+    assert outcome.status == 10
+    assert "missing values: rsi_30.AAA (100%, before 0%)" in outcome.last_line
+
+
+def test_statuses_are_no_errors() -> None:
+    kinds = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PlatformError)
+    ]
+    assert not {10, 11} & {kind.exit_code for kind in kinds}
 
 
 def test_nothing_to_check_is_a_fault_of_the_settings(check: Check, features: pd.DataFrame) -> None:
@@ -215,7 +246,7 @@ def test_process_ends_with_the_status_of_drift(features: pd.DataFrame, workspace
     argv = ["--workspace", str(workspace), "--features_path", "features.parquet", *quiet]
     script = project_root() / "monitoring" / "scripts" / "check_data_drift.py"
     ended = subprocess.run([sys.executable, script, *argv], capture_output=True, text=True, check=False)
-    assert ended.returncode == 3, ended.stderr
+    assert ended.returncode == 10, ended.stderr
     assert StageResult.model_validate_json(ended.stdout).details["features.status"] == "drift"
     assert "features: drift: 2 of 7 columns drifted: rsi_30." in ended.stderr.splitlines()[-1]
 

@@ -20,6 +20,7 @@ from MLOps.settings.drift import DriftSettings
 from MLOps.settings.features import FeatureSettings
 from MLOps.settings.ingestion import IngestionSettings
 from MLOps.settings.project import project_root
+from MLOps.settings.training import TrainRlAgentSettings
 from monitoring.drift.feature_columns import look_at
 from monitoring.drift.sample import Sample
 from monitoring.drift.verdict import Status, judge
@@ -32,6 +33,8 @@ LAST = pd.Timestamp("2023-09-21")
 CRASH = pd.Timestamp("2020-02-20")
 CLEAN_STEP, DISTURBED_STEP = 21, 42  # sessions from one check to the next
 AGES = (21, 63)  # sessions since something went wrong; the current window has 63
+AFTER_TRAINING = 504  # sessions from a training's last one to the newest: validation, test window
+FIRST_CHECKED = 1100  # sessions that features need before the first model is checked
 HISTORY = 340  # sessions that the features of the current window are built from: warm-up, past, window
 
 
@@ -158,6 +161,7 @@ class Checks:
     def __init__(self, market: Market, features: FeatureSettings, settings: DriftSettings) -> None:
         self._market, self._features, self._settings = market, features, settings
         self._table = look_at(market.features(features), settings).frame
+        self._inputs = compose_settings(TrainRlAgentSettings, "train_rl_agent").environment.indicators
         self._lost = len(market.days) - len(self._table)
         self.current, self.whole = settings.market.current_rows, settings.market.reference_rows
 
@@ -168,6 +172,19 @@ class Checks:
 
     def clean(self, stop: int) -> Status:
         return self._status(self._table.iloc[stop - self._lost - self.current : stop - self._lost], stop)
+
+    def observed(self, stop: int) -> Status:
+        """The inputs of a model that was trained on all sessions until long before row `stop`."""
+        seen = [name for name in self._table if name.split(".")[0] in {"close", *self._inputs}]
+        end = stop - self._lost
+        sample = Sample(
+            self._table[seen].iloc[: end - AFTER_TRAINING], self._table[seen].iloc[end - self.current : end]
+        )
+        return judge("observation", sample, self._settings.thresholds).status
+
+    def trained_stops(self, step: int) -> list[int]:
+        """Rows of the market at which the windows of such models end."""
+        return list(range(self._lost + FIRST_CHECKED, len(self._market.days) + 1, step))
 
     def disturbed(self, stop: int, disturb: Disturb, age: int) -> Status:
         """With the last `age` sessions disturbed as bars, and features built of them."""
@@ -214,6 +231,8 @@ def rows(checks: Checks, market: Market) -> Iterator[tuple[str, ...]]:
     ):
         clean = rate([checks.clean(stop) for stop in windows])
         yield (name, clean, clean)
+    inputs = rate([checks.observed(stop) for stop in checks.trained_stops(CLEAN_STEP)])
+    yield ("nothing, in a model's inputs (false alarms)", inputs, inputs)
     for name, disturb in disturbances(market).items():
         yield (name, *(rate([checks.disturbed(stop, disturb, age) for stop in stops]) for age in AGES))
     yield ("missing: a fifth of one column", *(rate([checks.incomplete(stop, age) for stop in stops]) for age in AGES))

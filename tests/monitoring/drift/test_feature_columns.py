@@ -56,6 +56,29 @@ def test_a_ticker_that_lacks_a_day_has_a_missing_value(settings: DriftSettings) 
     assert frame["rsi_30.BB"].isna().tolist() == [False, False, True]
 
 
+def test_a_missing_row_leaves_a_column_of_all_tickers_one(settings: DriftSettings) -> None:
+    vix = [10.0, 10.0, 20.0, 20.0, 30.0, 30.0, 40.0, 40.0, 50.0, 50.0]
+    frame = look_at(long_table(vix=vix).drop(index=8), settings).frame
+    assert frame["vix"].tolist() == [30.0, 40.0, 50.0]
+    differing = look_at(long_table(vix=[*vix[:9], 0.0]).drop(index=6), settings).frame
+    assert list(differing) == ["vix.AA", "vix.BB"]
+
+
+def test_numbers_without_a_square_are_missing_and_told(settings: DriftSettings) -> None:
+    huge = [1e308, *range(1, 8), 1e150, -1e308]
+    seen = look_at(long_table(rsi_30=huge, close=[1e-200, *CLOSE[1:]], macd=[1e149] * 10), settings)
+    assert seen.notes == ("rsi_30: 2 of 10 values lie beyond 1e+150 and count as missing, first 1e+308",)
+    assert seen.frame["rsi_30.AA"].tolist() == [4.0, 6.0, 1e150]
+    assert seen.frame["rsi_30.BB"].isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("sessions", [1, 2])
+def test_features_of_too_few_sessions_are_told_apart_from_none(settings: DriftSettings, sessions: int) -> None:
+    table = long_table(rsi_30=list(range(10))).iloc[: 2 * sessions]
+    with pytest.raises(DataError, match=f"features of {sessions} sessions, of which the first 2 are only the past"):
+        look_at(table, settings)
+
+
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
 def test_both_formats_give_the_same(settings: DriftSettings, tmp_path: Path, suffix: str) -> None:
     table, path = long_table(close=CLOSE), tmp_path / f"features{suffix}"

@@ -24,7 +24,7 @@ from MLOps.inference.policy import MlpActorPolicy, load_policy
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.drift import DriftSettings
 from model_registry.filesystem_registry import FilesystemRegistry
-from monitoring.drift.model_columns import model_windows
+from monitoring.drift.model_columns import ModelWindows, model_windows
 
 Check = Callable[..., Any]
 TICKERS, INDICATORS = ("AAA", "BBB"), ("rsi_30",)
@@ -74,18 +74,50 @@ def laid_down(features: pd.DataFrame, workspace: Path) -> Path:
     return path
 
 
-def test_observation_is_the_markets_part_normalised(
+def test_observation_is_the_markets_part_as_features_are_looked_at(
     model: Path, features: pd.DataFrame, workspace: Path, settings: DriftSettings
 ) -> None:
     sample = model_windows(policy(model), laid_down(features, workspace), settings).observation(settings)
     assert list(sample.current) == ["close.AAA", "close.BBB", "rsi_30.AAA", "rsi_30.BBB"]
     newest = features[features["tic"] == "BBB"].tail(40)
-    expected = ((newest["rsi_30"] - 50) / 50).to_numpy()
-    np.testing.assert_allclose(sample.current["rsi_30.BBB"], expected, rtol=1e-6)
-    assert (sample.reference.index[0], sample.reference.index[-1]) == (
-        pd.Timestamp(TRAINED.first),
-        pd.Timestamp(TRAINED.last),
-    )
+    np.testing.assert_allclose(sample.current["rsi_30.BBB"], newest["rsi_30"])
+    np.testing.assert_allclose(sample.current["close.BBB"][1:], np.diff(np.log(newest["close"])))
+    past = features["date"].unique()[settings.past_sessions]
+    assert (sample.reference.index[0], sample.reference.index[-1]) == (past, pd.Timestamp(TRAINED.last))
+
+
+def test_level_of_prices_is_no_drift_of_the_observation(check: Check, features: pd.DataFrame, model: Path) -> None:
+    risen = features.assign(close=features["close"] * np.repeat(np.exp(np.arange(300) / 100), 2))
+    outcome = check(risen, "--model_folder", str(model), "subjects=[observation]")
+    assert (outcome.status, outcome.result["details"]["observation.status"]) == (0, "no_drift")
+
+
+def test_actions_before_the_training_ended_begin_like_the_newest_ones(
+    model: Path, features: pd.DataFrame, workspace: Path, settings: DriftSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent's account is one of its inputs: in either window it is as old, and began with cash."""
+    windows = model_windows(policy(model), laid_down(features, workspace), settings)
+    began: list[slice] = []
+    traded = ModelWindows._traded
+
+    def traced(self: ModelWindows, rows: slice, terms: DriftSettings) -> pd.DataFrame:
+        began.append(rows)
+        return traded(self, rows, terms)
+
+    monkeypatch.setattr(ModelWindows, "_traded", traced)
+    sample = windows.actions(settings)
+    assert {rows.stop - rows.start for rows in began} == {settings.settling_sessions + 40}
+    assert sample.reference.index.is_monotonic_increasing
+    assert sample.reference.index.is_unique
+
+
+def test_training_shorter_than_a_window_cannot_be_compared(
+    features: pd.DataFrame, workspace: Path, settings: DriftSettings
+) -> None:
+    trained = Window(first=date(2019, 1, 2), last=date(2019, 2, 15))
+    actor = policy(write_actor(workspace / "short", trained))
+    with pytest.raises(DataError, match="reference window: 11 rows"):
+        model_windows(actor, laid_down(features, workspace), settings).actions(settings)
 
 
 def test_actions_are_what_the_network_answers_after_it_settled(
@@ -120,7 +152,7 @@ def test_nothing_after_the_training_cannot_be_checked(
 
 def test_inputs_and_actions_of_a_folders_model_are_checked(check: Check, features: pd.DataFrame, model: Path) -> None:
     outcome = check(features, "--model_folder", str(model), "subjects=[observation,actions]")
-    assert outcome.status in {0, 3}
+    assert outcome.status in {0, 10}
     metrics = outcome.result["metrics"]
     assert {name for name in metrics if name.startswith("actions.score")} == {
         f"actions.score.action.{method}" for method in ("psi", "jensenshannon", "wasserstein")
@@ -132,7 +164,7 @@ def test_shifted_input_shows_in_observation_and_actions(check: Check, features: 
     shifted = features.copy()
     shifted.loc[shifted.index[-80:], "rsi_30"] += 40
     outcome = check(shifted, "--model_folder", str(model), "subjects=[observation,actions]")
-    assert outcome.status == 3
+    assert outcome.status == 10
     assert outcome.result["details"]["actions.status"] == "drift"
     assert "action.AAA" in outcome.result["details"]["actions.reasons"]
     assert "rsi_30.AAA" in outcome.result["details"]["observation.reasons"]
@@ -168,7 +200,7 @@ def test_model_that_cannot_be_had_or_does_not_fit_cannot_be_checked(
 ) -> None:
     features.assign(tic=features["tic"].replace("BBB", "CCC")).to_parquet(workspace / "other.parquet")
     outcome = check(features, *arguments)
-    assert outcome.status == 2
+    assert outcome.status == 11
     assert "actions: could not be checked: " in outcome.last_line
     assert told in outcome.last_line
     assert model.exists()

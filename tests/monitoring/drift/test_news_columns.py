@@ -60,13 +60,13 @@ def test_mood_that_turned_drifts(check_scores: Check, scores: pd.DataFrame) -> N
     turned = scores.copy()
     turned.loc[turned.index[-60:], ["negative", "neutral", "positive", "score"]] = [0.8, 0.1, 0.1, -0.7]
     outcome = check_scores(turned)
-    assert outcome.status == 3
+    assert outcome.status == 10
     assert "negative" in outcome.last_line
 
 
 def test_articles_that_are_no_longer_scored_are_missing_values(check_scores: Check, scores: pd.DataFrame) -> None:
     outcome = check_scores(scores.iloc[:-20])
-    assert outcome.status == 3
+    assert outcome.status == 10
     assert "missing values: " in outcome.last_line
     assert "score (33%, before 0%)" in outcome.last_line
 
@@ -75,11 +75,11 @@ def test_too_few_articles_cannot_be_checked(check: Check, scores: pd.DataFrame, 
     write_scores(scores, workspace / "scores.parquet")
     minimum = "news.minimum_reference_blocks=7"
     outcome = check(None, "--scores_path", "scores.parquet", *WINDOWS, minimum, "news.reference_rows=420")
-    assert outcome.status == 2
+    assert outcome.status == 11
     assert "reference window: 340 rows" in outcome.last_line
 
 
 def test_scores_that_are_not_there_cannot_be_checked(check: Check) -> None:
     outcome = check(None, "--scores_path", "nowhere.parquet", *WINDOWS)
-    assert outcome.status == 2
+    assert outcome.status == 11
     assert "does not exist" in outcome.last_line
