@@ -74,6 +74,7 @@ def _summarize(settings: LocalServicesSettings, began: datetime, wall_seconds: f
     flags = {
         "--workspace": str(settings.paths.workspace),
         "--begun_after": began.isoformat(),
+        "--plan": _DAG,
         "--wall_seconds": f"{wall_seconds:.3f}",
     }
     command = [

@@ -63,17 +63,16 @@ def read_chain(folder: Path) -> tuple[ChainRecord, list[StepRecord]]:
     return chain, steps
 
 
-def newest_chain(reports: Path, begun_after: datetime | None = None) -> Path:
-    """The folder of the run that began last.
+def newest_chain(reports: Path, begun_after: datetime | None = None, plan: str | None = None) -> Path:
+    """The folder of the run that began last, of `plan` if one is named.
 
     Raises
     ------
     DataError
         If there is none, or none after `begun_after`.
     """
-    begun = {
-        file.parent: read_chain(file.parent)[0].started_at for file in (reports / "chains").glob(f"*/{CHAIN_FILE}")
-    }
+    chains = {file.parent: read_chain(file.parent)[0] for file in (reports / "chains").glob(f"*/{CHAIN_FILE}")}
+    begun = {folder: chain.started_at for folder, chain in chains.items() if plan in (None, chain.plan)}
     newest = max(begun, key=lambda folder: begun[folder], default=None)
     if newest is None or (begun_after and begun[newest] < begun_after):
         raise DataError(f"{reports / 'chains'} holds no such run", "at least one run of a plan", "run a plan first")

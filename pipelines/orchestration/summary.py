@@ -108,11 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", nargs="?", type=Path, help="reports/chains/<run id> (default: the newest)")
     parser.add_argument("--workspace", type=Path, default=project_root(), help="root of reports/")
     parser.add_argument("--begun_after", type=datetime.fromisoformat, help="take only a run that began after this")
+    parser.add_argument("--plan", help="take only a run of this plan")
     parser.add_argument("--wall_seconds", type=float, help="wall time of the chain where the caller measured it")
     arguments = parser.parse_args(argv)
     try:
         folder = arguments.folder or newest_chain(
-            PathSettings(workspace=arguments.workspace).reports, arguments.begun_after
+            PathSettings(workspace=arguments.workspace).reports, arguments.begun_after, arguments.plan
         )
         summary = summarize(folder, arguments.wall_seconds)
     except PlatformError as error:

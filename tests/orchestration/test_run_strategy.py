@@ -1,6 +1,7 @@
 """The plan without Airflow: order, wiring, failures, records."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -163,6 +164,23 @@ def test_the_newest_run_is_told_from_the_command_line(
     assert "verdict: passed" in capfd.readouterr().out
     later = datetime.now(UTC) + timedelta(hours=1)
     assert summary.main(["--workspace", str(workspace), "--begun_after", later.isoformat()]) == DataError.exit_code
+
+
+def test_a_run_of_another_plan_is_not_the_one_that_is_asked_for(
+    run_pair: Chain, workspace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_pair()
+    folder = newest_chain(workspace / "reports")
+    other = folder.with_name("begun-later")
+    shutil.copytree(folder, other)
+    record = json.loads((other / "chain.json").read_text())
+    record |= {"plan": "other", "started_at": datetime.now(UTC).isoformat()}
+    (other / "chain.json").write_text(json.dumps(record))
+    assert newest_chain(workspace / "reports") == other
+    assert newest_chain(workspace / "reports", plan="pair") == folder
+    capfd.readouterr()
+    assert summary.main(["--workspace", str(workspace), "--plan", "pair"]) == 0
+    assert capfd.readouterr().out.startswith("pair, ")
 
 
 def test_a_folder_without_a_record_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
