@@ -199,7 +199,9 @@ class TestFlags:
 
 
 STOPS_AT_NUMPY = """
-import os, sys
+import os, signal, sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background would ignore it
 
 class StopAtNumPy:
     @staticmethod
