@@ -1,6 +1,9 @@
-"""Closes of a CSV file: blocks of plain rows are read whole, by several threads, any others row by row."""
+"""Closes of a CSV file: blocks of plain rows are read whole, any others row by row.
 
-import os
+A thread finds the fields of the next blocks while the caller reads the numbers of this one: it works on every byte, in
+few long calls that leave Python's lock to the other; numbers take many short ones, which gain nothing from threads.
+"""
+
 import signal
 from collections import deque
 from collections.abc import Iterator
@@ -12,15 +15,15 @@ from typing import NamedTuple
 from MLOps.market.csv_blocks import read_blocks
 from MLOps.market.csv_fields import field_bounds
 from MLOps.market.csv_rows import CloseColumn, read_rows
-from MLOps.market.digit_words import plain_decimals
+from MLOps.market.digit_words import Positions, plain_decimals
 from MLOps.market.scaled_decimals import ScaledDecimals
 
-_MOST_WORKERS = 8  # as many as one thread can read for; bounds the memory too
+_BLOCKS_AHEAD = 2  # bounds the memory
 
 
 class _Block(NamedTuple):
     text: bytearray
-    closes: ScaledDecimals | None  # None where they must be read row by row
+    bounds: tuple[Positions, Positions] | None  # of the closes; None where they must be read row by row
 
 
 def read_csv_closes(path: Path) -> Iterator[ScaledDecimals]:
@@ -35,30 +38,30 @@ def read_csv_closes(path: Path) -> Iterator[ScaledDecimals]:
     names, texts = read_blocks(path)
     column = CloseColumn.among(names, path)
     rows = 0
-    blocks = _read_ahead(texts, column)
-    for block in blocks:
-        if block.closes is not None:
-            yield block.closes
-            rows += len(block.closes.values)
+    blocks = _found_ahead(texts, column)
+    for text, bounds in blocks:
+        plain = plain_decimals(text, *bounds) if bounds else None
+        if plain is not None:
+            yield plain
+            rows += len(plain.values)
             continue
         others = (later.text for later in blocks)  # where a quoted field goes on in them
-        for closes in read_rows(chain([block.text], others), column, rows):
+        for closes in read_rows(chain([text], others), column, rows):
             yield closes
             rows += len(closes.values)
 
 
-def _read_ahead(texts: Iterator[bytearray], column: CloseColumn) -> Iterator[_Block]:
-    """The blocks in their order, with a few more in work than there are processors."""
-    yield _read(next(texts), column)
+def _found_ahead(texts: Iterator[bytearray], column: CloseColumn) -> Iterator[_Block]:
+    """The blocks in their order, each with the places of its closes."""
+    yield _find(next(texts), column)
     second = next(texts, None)
     if second is None:
         return  # no thread for a short file
-    workers = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
     in_work: deque[Future[_Block]] = deque()
-    with ThreadPoolExecutor(workers, initializer=_leave_signals) as pool:
+    with ThreadPoolExecutor(1, initializer=_leave_signals) as finder:
         for text in chain([second], texts):
-            in_work.append(pool.submit(_read, text, column))
-            if len(in_work) > workers + 1:
+            in_work.append(finder.submit(_find, text, column))
+            if len(in_work) > _BLOCKS_AHEAD:
                 yield in_work.popleft().result()
         while in_work:
             yield in_work.popleft().result()
@@ -69,9 +72,8 @@ def _leave_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
 
 
-def _read(text: bytearray, column: CloseColumn) -> _Block:
-    bounds = field_bounds(text, column.place, column.count) if _is_utf8(text) else None
-    return _Block(text, plain_decimals(text, *bounds) if bounds else None)
+def _find(text: bytearray, column: CloseColumn) -> _Block:
+    return _Block(text, field_bounds(text, column.place, column.count) if _is_utf8(text) else None)
 
 
 def _is_utf8(text: bytearray) -> bool:

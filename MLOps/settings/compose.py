@@ -8,13 +8,14 @@ once, each with its value, what is allowed, and the file or override it came fro
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from MLOps.errors import SettingsError
 from MLOps.settings.project import project_root, readable
+from MLOps.settings.setting_faults import Layer, told_fault
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -34,15 +35,6 @@ class SettingsFile:
     path: Path
     section: str = ""
     replaces: bool = False
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """Where the values below `section` came from; the last layer that holds a key owns it."""
-
-    label: str
-    section: str
-    keys: frozenset[str]
 
 
 def compose_settings(
@@ -75,7 +67,7 @@ def compose_settings(
 
 def compose_values(
     stage: str, overrides: Sequence[str] = (), files: Sequence[SettingsFile] = ()
-) -> tuple[dict[str, Any], list[_Layer]]:
+) -> tuple[dict[str, Any], list[Layer]]:
     """The composed values as plain containers, and the layers that they came from."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -100,7 +92,7 @@ def compose_values(
     assert isinstance(values, dict)
     for override in assignments:
         _assign(values, override)
-        layers.append(_Layer(f"command line: {override.input_line}", "", frozenset({override.key_or_group})))
+        layers.append(Layer(f"command line: {override.input_line}", "", frozenset({override.key_or_group})))
     return {str(key): value for key, value in values.items()}, layers
 
 
@@ -119,12 +111,12 @@ def _assign(values: dict[Any, Any], override: "Override") -> None:
     values[name] = given
 
 
-def validated(settings_type: type[SettingsT], values: Mapping[str, Any], layers: Sequence[_Layer]) -> SettingsT:
+def validated(settings_type: type[SettingsT], values: Mapping[str, Any], layers: Sequence[Layer]) -> SettingsT:
     """`values` as `settings_type`, with every fault told in one `SettingsError`."""
     try:
         return settings_type.model_validate(values)
     except ValidationError as error:
-        faults = [_fault(settings_type, fault, layers) for fault in error.errors()]
+        faults = [told_fault(settings_type, fault, layers) for fault in error.errors()]
         raise SettingsError(" | ".join(dict.fromkeys(faults))) from error
 
 
@@ -136,16 +128,14 @@ def _merged(config: "DictConfig", over: "DictConfig") -> "DictConfig":
     return merged
 
 
-def _compose_file(file: SettingsFile) -> tuple["DictConfig", list[_Layer]]:
+def _compose_file(file: SettingsFile) -> tuple["DictConfig", list[Layer]]:
     path = file.path.resolve()
     if not path.is_file():
         raise SettingsError(f"{file.path} does not exist", "an existing YAML file", "the flag that names it")
     _check_yaml(path)
     config, layers = _compose(path.parent, path.stem, [])
     prefix = f"{file.section}." if file.section else ""
-    return config, [
-        _Layer(layer.label, file.section, frozenset(prefix + key for key in layer.keys)) for layer in layers
-    ]
+    return config, [Layer(layer.label, file.section, frozenset(prefix + key for key in layer.keys)) for layer in layers]
 
 
 def _check_yaml(path: Path) -> None:
@@ -157,7 +147,7 @@ def _check_yaml(path: Path) -> None:
         raise SettingsError(f"{readable(path)} holds {type(content).__name__}", "keys and values", readable(path))
 
 
-def _compose(folder: Path, name: str, overrides: list[str]) -> tuple["DictConfig", list[_Layer]]:
+def _compose(folder: Path, name: str, overrides: list[str]) -> tuple["DictConfig", list[Layer]]:
     """Compose ``<folder>/<name>.yaml`` with both roots on Hydra's search path."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
@@ -179,7 +169,7 @@ def _compose(folder: Path, name: str, overrides: list[str]) -> tuple["DictConfig
     return config, _layers(folder, name, chosen)
 
 
-def _layers(folder: Path, name: str, chosen: Mapping[Any, Any]) -> list[_Layer]:
+def _layers(folder: Path, name: str, chosen: Mapping[Any, Any]) -> list[Layer]:
     layers = []
     for group, choice in chosen.items():
         source, _, package = str(group).partition("@")
@@ -189,9 +179,9 @@ def _layers(folder: Path, name: str, chosen: Mapping[Any, Any]) -> list[_Layer]:
         for root in (project_root() / "config", project_root() / "hyperparameters"):
             path = root / source / f"{choice}.yaml"
             if path.is_file():
-                layers.append(_Layer(readable(path), section, _keys_of(path, section)))
+                layers.append(Layer(readable(path), section, _keys_of(path, section)))
     primary = folder / f"{name}.yaml"
-    return [_Layer(readable(path), "", _keys_of(path, "")) for path in (_shared(), primary)] + layers
+    return [Layer(readable(path), "", _keys_of(path, "")) for path in (_shared(), primary)] + layers
 
 
 def _shared() -> Path:
@@ -236,56 +226,6 @@ def _split(overrides: Sequence[str]) -> tuple[list[str], list["Override"]]:
 def _is_group(key: str, value: Any) -> bool:
     roots = (project_root() / "config", project_root() / "hyperparameters")
     return isinstance(value, str) and any((root / key / f"{value}.yaml").is_file() for root in roots)
-
-
-def _fault(settings_type: type[BaseModel], fault: Any, layers: Sequence[_Layer]) -> str:
-    """One fault in one clause: what was given, what is allowed, where to mend it."""
-    key, allowed = _locate(settings_type, fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        text = f"{key}: unknown key" + (f"; allowed: {', '.join(allowed)}" if allowed else "")
-    elif fault["type"] == "missing":
-        text = f"{key}: is missing"
-    elif isinstance(fault["input"], dict):
-        text = f"{key}: {fault['msg'].removeprefix('Value error, ')}"
-    else:
-        text = f"{key}={fault['input']!r}: {fault['msg']}"
-    return f"{text}; mend: {_origin(key, layers)}"
-
-
-def _locate(settings_type: type[BaseModel], place: Sequence[int | str]) -> tuple[str, list[str]]:
-    """The key as its author wrote it, a union's tags left out, and the fields of the model that it belongs to."""
-    names: list[str] = []
-    allowed: list[str] = []
-    kind: Any = settings_type
-    for part in place:
-        if part in (members := _tagged_members(kind)):
-            kind = members[part]
-            continue
-        names.append(str(part))
-        fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
-        allowed = list(fields)
-        kind = fields[part].annotation if part in fields else None
-    return ".".join(names), allowed
-
-
-def _tagged_members(annotation: Any) -> dict[int | str, Any]:
-    """The models of a discriminated union, by tag."""
-    return {
-        mark.tag: get_args(member)[0]
-        for member in get_args(annotation)
-        for mark in getattr(member, "__metadata__", ())
-        if isinstance(mark, Tag)
-    }
-
-
-def _origin(key: str, layers: Sequence[_Layer]) -> str:
-    """Label of the last layer that holds `key`, or the nearest key above it."""
-    while key:
-        for layer in reversed(layers):
-            if key in layer.keys or any(held.startswith(f"{key}.") for held in layer.keys):
-                return layer.label
-        key = key.rpartition(".")[0]
-    return layers[0].label if layers else "the settings"
 
 
 def _first_line(error: Exception) -> str:
