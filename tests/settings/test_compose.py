@@ -67,8 +67,18 @@ def test_file_of_the_users_own_reaches_both_roots(tmp_path: Path) -> None:
     [
         ("window=0", "window=0: Input should be greater than or equal to 1; mend: command line: window=0"),
         ("window=many", "window='many': Input should be a valid integer"),
-        ("windw=3", "windw: unknown key; allowed: paths,"),
-        ("machine.knob=3", "machine.knob: unknown key; allowed: kind, knobs; mend: command line: machine.knob=3"),
+        ("windw=3", "windw: unknown key, did you mean window?; allowed: paths,"),
+        (
+            "machine.knob=3",
+            "machine.knob: unknown key, did you mean machine.knobs?; allowed: kind, knobs; "
+            "mend: command line: machine.knob=3",
+        ),
+        ("machin.kind=x", "machin: unknown key, did you mean machine?; allowed:"),
+        (
+            "kind=x",
+            "kind: unknown key, did you mean registry.kind or machine.kind?; allowed:",
+        ),  # the name is right, its place is not
+        ("zebra=3", "zebra: unknown key; allowed: paths,"),
         ("window", "override 'window' cannot be read; allowed: key=value"),
         ("window=1,2", "override 'window=1,2'; allowed: key=value, one value a key"),
         ("machines@machine=absent", "absent"),
