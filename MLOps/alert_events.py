@@ -155,11 +155,18 @@ def events_folder(reports: Path) -> Path:
 
 
 def write_event(reports: Path, event: AlertEvent) -> Path:
-    """Write `event` whole; told twice on one occasion, the first telling stays."""
+    """Write `event` whole; told twice on one occasion, the first telling stays until the alert's news was another."""
     path = events_folder(reports) / event.file_name
-    if not path.exists():
+    if not path.exists() or _is_news(reports, event):
         write_text(path, event.model_dump_json(indent=2) + "\n")
     return path
+
+
+def _is_news(reports: Path, event: AlertEvent) -> bool:
+    """Whether the last news of the alert was another: a check of what another had found before has its key."""
+    events, _ = read_events(reports)
+    last = newest_by_identity(events).get(event.labels)
+    return last is None or last.status != event.status
 
 
 def read_events(reports: Path) -> tuple[list[AlertEvent], list[Path]]:

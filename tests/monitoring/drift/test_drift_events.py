@@ -76,6 +76,14 @@ def test_drift_is_told_once_a_check(settings: DriftSettings) -> None:
     assert event.asks_retraining
 
 
+def test_what_an_earlier_check_told_is_told_again_once_it_had_ended(settings: DriftSettings) -> None:
+    for _ in range(2):  # the features file is taken away, laid back, and so on: the keys of the checks repeat
+        write_drift_events(settings, "gone", [_found(Status.NOT_CHECKED)])
+        assert _firing(settings) == {("DriftNotChecked", "features")}
+        write_drift_events(settings, "there", [_found(Status.NO_DRIFT)])
+        assert _firing(settings) == set()
+
+
 def test_a_check_without_drift_ends_it(settings: DriftSettings) -> None:
     write_drift_events(settings, "k1", [_found(Status.DRIFT)])
     write_drift_events(settings, "k2", [_found(Status.NO_DRIFT)])
