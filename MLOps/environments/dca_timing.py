@@ -34,7 +34,7 @@ from MLOps.environments.dca_timing_kernel import (
     step_episodes,
 )
 from MLOps.environments.trading_batch import Step
-from MLOps.errors import ModelError
+from MLOps.errors import DataError, ModelError
 from MLOps.market.price_cycles import Cycles
 from MLOps.settings.timing import DcaTimingSettings
 
@@ -62,7 +62,6 @@ class DcaTimingBatch:
     actions = ACTIONS
 
     def __init__(self, cycles: Cycles, settings: DcaTimingSettings, n_envs: int, seed: int) -> None:
-        assert len(cycles.starts), "no cycle"
         self.n_envs, self.observation_size = n_envs, CONTEXT + cycles.window
         self._market = _market_of(cycles)
         self._rules = Rules(cycles.steps, 1 + settings.fee_bps * _BPS, settings.reward_scale)
@@ -180,6 +179,37 @@ def observations_of(cycles: Cycles) -> Float32Array:
     return observations
 
 
+def observation_now(closes: FloatArray, taken: int, steps: int, window: int) -> Float32Array:
+    """What is seen at the last of `closes`, (2 + W,), bit for bit as in training.
+
+    Parameters
+    ----------
+    closes : (N,) float64
+        Up to now, N at least ``taken + window``: the cycle's and the ``window - 1`` before it.
+    taken : int
+        Decisions of the cycle before this one, less than `steps`.
+    steps, window : int
+        Of the cycles that the model was trained on.
+
+    Raises
+    ------
+    DataError
+        If there are too few closes, or one is not positive.
+    """
+    assert 0 <= taken < steps, (taken, steps)
+    if len(closes) < taken + window or not (np.isfinite(closes) & (closes > 0)).all():
+        raise DataError(
+            f"{len(closes)} closes",
+            f"at least {taken + window}, all positive",
+            "the bars, or the model of another window",
+        )
+    seen = closes[-(taken + window) :]
+    padded = np.append(seen, np.full(steps - 1 - taken, seen[-1]))  # the kernel reads none of what comes later
+    cycle = Cycles(padded, np.array([window - 1]), steps, window, np.zeros(len(padded), "datetime64[us]"))
+    now: Float32Array = observations_of(cycle)[0, taken]
+    return now
+
+
 def rewards_of(cycles: Cycles, settings: DcaTimingSettings) -> FloatArray:
     """Reward of buying at each decision of each cycle, (C, steps)."""
     rows = cycles.starts[:, None] + np.arange(cycles.steps)
@@ -190,7 +220,10 @@ def rewards_of(cycles: Cycles, settings: DcaTimingSettings) -> FloatArray:
 
 
 def _market_of(cycles: Cycles) -> Market:
-    bars = len(cycles.closes)
+    bars, starts = len(cycles.closes), cycles.starts
+    assert len(starts) and starts.min() >= cycles.window - 1 and starts.max() + cycles.steps <= bars, (
+        "cycles off the bars"
+    )
     market = Market(
         close=np.ascontiguousarray(cycles.closes, np.float64),
         history=np.zeros((bars, cycles.window), np.float32),

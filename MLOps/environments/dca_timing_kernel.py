@@ -123,16 +123,18 @@ def history_of(close: FloatArray, window: int, history: Float32Array, low: Float
         Written.
     """
     limit = np.sqrt(window - 1.0)
+    logs = np.empty(window)
     for t in range(window - 1, len(close)):
         first = t - window + 1
-        squares, least, most = 0.0, close[first], close[first]
-        for i in range(first + 1, t + 1):
-            squares += np.log(close[i] / close[i - 1]) ** 2
-            least, most = min(least, close[i]), max(most, close[i])
-        low[t], high[t] = least, most
-        scale = np.sqrt(squares)
+        squares, least, most = 0.0, close[t], close[t]
         for i in range(window):
-            distance = np.log(close[first + i] / close[t]) / scale if scale > 0.0 else 0.0
+            logs[i] = np.log(close[first + i])
+            least, most = min(least, close[first + i]), max(most, close[first + i])
+        for i in range(1, window):
+            squares += (logs[i] - logs[i - 1]) ** 2
+        low[t], high[t] = least, most
+        for i in range(window):
+            distance = (logs[i] - logs[window - 1]) / np.sqrt(squares) if squares > 0.0 else 0.0
             history[t, i] = min(max(distance, -limit), limit)
 
 
