@@ -221,9 +221,9 @@ def rewards_of(cycles: Cycles, settings: DcaTimingSettings) -> FloatArray:
 
 def _market_of(cycles: Cycles) -> Market:
     bars, starts = len(cycles.closes), cycles.starts
-    assert len(starts) and starts.min() >= cycles.window - 1 and starts.max() + cycles.steps <= bars, (
-        "cycles off the bars"
-    )
+    is_inside = (starts >= cycles.window - 1) & (starts <= bars - cycles.steps)  # the kernel does not look
+    assert len(starts), "no cycle"
+    assert is_inside.all(), "a cycle that leaves the bars"
     market = Market(
         close=np.ascontiguousarray(cycles.closes, np.float64),
         history=np.zeros((bars, cycles.window), np.float32),
