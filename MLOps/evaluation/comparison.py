@@ -1,7 +1,7 @@
 """A model beside its baselines on the same sessions, under the same terms."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -95,6 +95,29 @@ class Comparison:
 
         dates = self.paths[MODEL].dates[1:].astype("datetime64[us]")
         return pd.DataFrame({"date": dates} | {name: path.returns for name, path in self.paths.items()})
+
+    def positions_frame(self, tickers: Sequence[str]) -> "pd.DataFrame":
+        """What the model, and the champion where one ran, held after the orders of each close.
+
+        Columns date, strategy, ticker, shares, and weight as a fraction of the wealth; the rest of it is cash. A row
+        for each strategy, session and ticker, in this order.
+        """
+        import pandas as pd
+
+        paths = {name: path for name, path in self.paths.items() if name in {MODEL, CHAMPION}}
+        frames = [
+            pd.DataFrame(
+                {
+                    "date": np.repeat(path.dates.astype("datetime64[us]"), len(tickers)),
+                    "strategy": name,
+                    "ticker": np.tile(tickers, len(path.dates)),
+                    "shares": path.shares.ravel(),
+                    "weight": path.weights.ravel(),
+                }
+            )
+            for name, path in paths.items()
+        ]
+        return pd.concat(frames, ignore_index=True)
 
 
 def compare(

@@ -1,6 +1,7 @@
 """Stage run_backtest: a model on sessions it has never seen, beside the champion and baselines.
 
-Makes reports/backtests/<last session>-<key>/ with returns.parquet, performance.json and report.html.
+Makes reports/backtests/<last session>-<key>/ with returns.parquet, positions.parquet, performance.json and
+report.html.
 The model comes from the registry (its alias `challenger` by default) or from a folder.
 """
 
@@ -51,6 +52,7 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs={"features": features},
         label=str(panel.dates[-1]),
+        version=2,
         extra=facts.identity(),
         packages=("arch", "numba", "numpy", "plotly", "pyportfolioopt"),
     )
@@ -58,9 +60,8 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
     def make(folder: Path, _key: str) -> Made:
         policies = {name: contender.policy for name, contender in contenders.items()}
         comparison = compare(policies, panel, window, settings.terms)
-        _write(folder, comparison, settings.terms, facts)
         return Made(
-            files={"returns": "returns.parquet", "performance": "performance.json", "report": "report.html"},
+            files=_write(folder, comparison, settings.terms, facts),
             metrics=_metrics(comparison.scorecard),
             details=_details(comparison.scorecard, panel.tickers, contenders),
         )
@@ -83,10 +84,14 @@ def _window(panel: MarketPanel, settings: BacktestSettings) -> slice:
     return panel.rows_between(first, settings.window.last_date or panel.dates[-1].item())
 
 
-def _write(folder: Path, comparison: Comparison, terms: BacktestTerms, facts: ReportFacts) -> None:
-    comparison.returns_frame().to_parquet(folder / "returns.parquet", index=False)
+def _write(folder: Path, comparison: Comparison, terms: BacktestTerms, facts: ReportFacts) -> Mapping[str, str]:
+    """Write the files; gives their names."""
+    files = {"returns": "returns.parquet", "positions": "positions.parquet"}
+    comparison.returns_frame().to_parquet(folder / files["returns"], index=False)
+    comparison.positions_frame(facts.tickers).to_parquet(folder / files["positions"], index=False)
     write_text(folder / "performance.json", comparison.scorecard.model_dump_json(indent=2) + "\n")
     write_text(folder / "report.html", render_report(comparison, terms, facts))
+    return {**files, "performance": "performance.json", "report": "report.html"}
 
 
 def _facts(features: Path, panel: MarketPanel, contenders: Mapping[str, Contender]) -> ReportFacts:

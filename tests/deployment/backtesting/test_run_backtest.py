@@ -68,6 +68,21 @@ def test_makes_returns_figures_and_a_report(run, panel):
     assert "<h1>Backtest" in result.artifacts["report"].path.read_text()
 
 
+@pytest.mark.usefixtures("features_path", "model_path")
+def test_keeps_what_model_and_champion_held_after_each_close(run, panel):
+    _, result, _ = run("--model_path=models/untrained")
+    positions = pd.read_parquet(result.artifacts["positions"].path)
+    assert list(positions) == ["date", "strategy", "ticker", "shares", "weight"]
+    assert len(positions) == 2 * 50 * len(panel.tickers)
+    assert set(positions["strategy"]) == {"model", "champion"}
+    last = positions[(positions["date"] == positions["date"].max()) & (positions["strategy"] == "champion")]
+    assert last["ticker"].tolist() == list(panel.tickers)
+    # the first champion buys equal parts of a million and holds: its wealth is what the shares and the cash are worth
+    value = (last["shares"] * panel.close[-1]).to_numpy()
+    np.testing.assert_allclose(value / value.sum(), last["weight"] / last["weight"].sum())
+    assert 0.98 < last["weight"].sum() <= 1
+
+
 @pytest.mark.usefixtures("features_path")
 def test_takes_the_challenger_from_the_registry_unless_told_otherwise(run, workspace, make_model):
     _, first = register(workspace, make_model(workspace / "a", seed=1))
