@@ -26,6 +26,7 @@ SPLITS = ("train", "validation", "test")
 _DAY = pd.Timedelta(days=1)
 _LENGTHS = {"1h": pd.Timedelta(hours=1), "1d": _DAY}
 _MEND = "config/data/{}.yaml"
+_MAKER = "pipelines/data_ingestion/ingest_crypto_bars.py"
 
 
 class TimingPrices(NamedTuple):
@@ -86,6 +87,8 @@ def read_timing_prices(path: Path, data: TimingDataSettings) -> TimingPrices:
         If there is no such file, it breaks the contract of crypto bars, holds another coin, or has longer bars
         than `data` asks for.
     """
+    if not path.exists():
+        raise DataError(f"{path} does not exist", f"bars of {data.symbol}", f"run {_MAKER} --symbol {data.symbol}")
     return timing_prices_of(read_crypto_bars(path), data, str(path))
 
 
@@ -96,8 +99,8 @@ def timing_prices_of(bars: pd.DataFrame, data: TimingDataSettings, place: str = 
     length, asked = bar_length(bars), _LENGTHS[data.frequency]
     if length > asked or asked % length:
         raise DataError(
-            f"data.frequency={data.frequency} of {held}, whose bars last {length.isoformat()}",
-            "its own frequency or a longer one",
+            f"data.frequency={data.frequency} of {held}, whose bars last {_said(length)}",
+            ", ".join(name for name, known in _LENGTHS.items() if known >= length) or "none: bars of a day at most",
             f"data.frequency in {_MEND.format(held.lower())}",
         )
     if length < asked:
@@ -106,6 +109,10 @@ def timing_prices_of(bars: pd.DataFrame, data: TimingDataSettings, place: str = 
     follows_gap = np.zeros(len(bars), np.bool_)
     follows_gap[1:] = opened[1:] > closed[:-1]
     return TimingPrices(bars["close"].to_numpy(np.float64), closed, follows_gap)
+
+
+def _said(length: pd.Timedelta) -> str:
+    return {_LENGTHS["1h"]: "one hour", _DAY: "one day"}.get(length, str(length))
 
 
 def _joined(bars: pd.DataFrame, length: pd.Timedelta, count: int, place: str) -> pd.DataFrame:
@@ -138,7 +145,7 @@ def split_cycles(prices: TimingPrices, data: TimingDataSettings) -> dict[str, Cy
         first = int(is_bad.argmax())
         raise DataError(
             f"{data.symbol}: {int(is_bad.sum())} x price that is missing or not positive, first "
-            f"{prices.closes[first]} at {prices.times[first]}",
+            f"{prices.closes[first]} at {_to_minute(prices.times[first])}",
             "positive prices",
             "the bars",
         )
@@ -179,9 +186,14 @@ def _starts(follows_gap: BoolArray, first: int, stop: int, data: TimingDataSetti
 def _too_few(prices: TimingPrices, data: TimingDataSettings, name: str, first: int, stop: int) -> str:
     held = prices.follows_gap[first:stop]
     return (
-        f"{name} holds {len(held)} bars of {data.symbol} ({data.frequency}) with {int(held[1:].sum())} gaps among "
-        f"them, of all {len(prices.times)} from {prices.times[0]} to {prices.times[-1]}: not a single cycle"
+        f"{name} holds {len(held)} bars of {data.symbol} ({data.frequency}), gaps among them: {int(held[1:].sum())}, "
+        f"of all {len(prices.times)} from {_to_minute(prices.times[0])} to {_to_minute(prices.times[-1])}: "
+        "not a single cycle"
     )
+
+
+def _to_minute(time: np.datetime64) -> str:
+    return str(time.astype("datetime64[m]")).replace("T", " ")
 
 
 def _needed(data: TimingDataSettings, name: str) -> tuple[str, str]:
