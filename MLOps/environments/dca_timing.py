@@ -86,6 +86,11 @@ class DcaTimingBatch:
         """(E,) row of the closes at which each present episode began."""
         return self._market.starts[self._episodes.cycle]
 
+    @property
+    def steps_taken(self) -> IntArray:
+        """(E,) decisions that each present episode has taken; a view, not to be written."""
+        return self._episodes.step
+
     def seed(self, seed: int) -> None:
         """Seed the draws of cycles; the episodes that are under way go on."""
         self._generator = np.random.default_rng(seed)
