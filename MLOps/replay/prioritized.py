@@ -15,13 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from MLOps.errors import ModelError
-from MLOps.replay.prioritized_kernel import draw, to_leaves
+from MLOps.replay.prioritized_kernel import draw, set_priorities
 from MLOps.replay.ring import TransitionRing
 from MLOps.replay.sum_tree import SumTree
-from MLOps.replay.sum_tree_kernel import first_outside, set_leaves
+from MLOps.replay.sum_tree_kernel import set_leaves
 from MLOps.replay.transitions import ReplayBatch, Transitions
-
-FloatArray = npt.NDArray[np.float64]
 
 LEAST_PRIORITY = 1e-6
 """What smaller priorities are raised to, so that nothing is never drawn again."""
@@ -54,6 +52,7 @@ class PrioritizedReplay:
             raise ModelError(f"priority exponent {priority_exponent}", "at least 0", "the settings of the replay")
         self._ring = TransitionRing(capacity, observation_size)
         self._tree = SumTree(capacity)
+        self._levels: tuple[Any, ...] = self._tree.sums, self._tree.minima, self._tree.offsets
         self._exponent, self._generator = float(priority_exponent), generator
         self._largest = 1.0
 
@@ -75,7 +74,7 @@ class PrioritizedReplay:
             If an array has another shape than `Transitions` tells.
         """
         places = self._ring.add(transitions)
-        self._set_leaves(places, np.full(len(places), self._largest))
+        set_leaves(*self._levels, places, np.full(len(places), self._largest))
 
     def sample(self, batch_size: int, importance_exponent: float) -> ReplayBatch:
         """Draw B transitions, one out of each B-th part of the total priority.
@@ -99,9 +98,7 @@ class PrioritizedReplay:
             raise ModelError(given, "at least 1, at least 0", "the settings of the training")
         batch = ReplayBatch.empty(batch_size, self._ring.observation_size)
         draw(
-            self._tree.sums,
-            self._tree.minima,
-            self._tree.offsets,
+            *self._levels,
             self._ring.rows,
             self._ring.labels,
             self._generator.random(batch_size),
@@ -129,14 +126,14 @@ class PrioritizedReplay:
         given = np.ascontiguousarray(priorities, dtype=np.float64)
         if places.ndim != 1 or given.shape != places.shape:
             raise ModelError(f"{given.shape} priorities for {places.shape} indices", "(B,) each", "the learner")
-        if (malformed := first_outside(places, self._ring.size)) >= 0:
-            raise ModelError(f"index {places[malformed]}", f"below {self._ring.size}, not negative", "the learner")
-        leaves = np.empty(len(given))
-        largest, malformed = to_leaves(given, LEAST_PRIORITY, self._exponent, leaves)
-        if malformed >= 0:
-            raise ModelError(f"priority {given[malformed]}", "a finite number", "the learner that gave it")
+        largest, outside, not_finite = set_priorities(
+            *self._levels, self._ring.size, places, given, LEAST_PRIORITY, self._exponent
+        )
+        if outside >= 0:
+            raise ModelError(f"index {places[outside]}", f"below {self._ring.size}, not negative", "the learner")
+        if not_finite >= 0:
+            raise ModelError(f"priority {given[not_finite]}", "a finite number", "the learner that gave it")
         self._largest = max(self._largest, largest)
-        self._set_leaves(places, leaves)
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs.
@@ -163,6 +160,3 @@ class PrioritizedReplay:
         self._tree.restore(state["tree"])
         self._largest = float(state["largest"])
         self._generator.bit_generator.state = state["generator"]
-
-    def _set_leaves(self, places: npt.NDArray[np.int64], leaves: FloatArray) -> None:
-        set_leaves(self._tree.sums, self._tree.minima, self._tree.offsets, places, leaves)

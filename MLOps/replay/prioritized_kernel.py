@@ -1,11 +1,11 @@
-"""The compiled draw of a prioritised batch: masses, look-up, rows and weights in one call."""
+"""The compiled halves of prioritised replay: a batch drawn in one call, its priorities set in another."""
 
 import numpy as np
 import numpy.typing as npt
 
 from MLOps.compiled import compiled
 from MLOps.replay.ring import gather_rows
-from MLOps.replay.sum_tree_kernel import find_leaves
+from MLOps.replay.sum_tree_kernel import find_leaves, set_leaves
 
 FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
@@ -43,12 +43,34 @@ def draw(
 
 
 @compiled
-def to_leaves(priorities: FloatArray, least: float, exponent: float, leaves: FloatArray) -> tuple[float, int]:
-    """Write max(|priority|, least)^exponent; gives the largest of them, and the first that is not finite or -1."""
-    largest = 0.0
-    for i in range(len(priorities)):
+def set_priorities(
+    sums: FloatArray,
+    minima: FloatArray,
+    offsets: IntArray,
+    size: int,
+    indices: IntArray,
+    priorities: FloatArray,
+    least: float,
+    exponent: float,
+) -> tuple[float, int, int]:
+    """Write max(|priority|, least)^exponent as leaves of the tree.
+
+    Returns
+    -------
+    largest : float
+        Of what was written.
+    outside : int
+        First position whose index is not below `size`, or -1.
+    not_finite : int
+        First position whose priority makes no finite leaf, or -1. If there is one of either, nothing was written.
+    """
+    largest, leaves = 0.0, np.empty(len(indices))
+    for i in range(len(indices)):
+        if indices[i] < 0 or indices[i] >= size:
+            return largest, i, -1
         leaves[i] = max(abs(priorities[i]), least) ** exponent
-        if not leaves[i] < np.inf:
-            return largest, i
+        if not (abs(priorities[i]) < np.inf and leaves[i] < np.inf):
+            return largest, -1, i
         largest = max(largest, leaves[i])
-    return largest, -1
+    set_leaves(sums, minima, offsets, indices, leaves)
+    return largest, -1, -1

@@ -35,7 +35,7 @@ class SumTree:
         self.capacity = capacity
         lengths = _lengths(capacity)
         self.offsets = np.cumsum([0, *lengths[:-1]])
-        self.sums = np.zeros(sum(lengths))
+        self.sums = _aligned_zeros(sum(lengths))
         self.minima = np.full(sum(lengths[1:]), np.inf)
 
     @property
@@ -135,3 +135,11 @@ def _lengths(capacity: int) -> list[int]:
     while (parents := lengths[-1] // WIDTH) > 1:
         lengths.append(-(-parents // WIDTH) * WIDTH)
     return [*lengths, 1]
+
+
+def _aligned_zeros(count: int) -> FloatArray:
+    """Zeros of which the first begins a line of cache, as every node does then."""
+    line = WIDTH * np.dtype(np.float64).itemsize
+    room = np.zeros(count + WIDTH)
+    first = -room.ctypes.data % line // room.itemsize
+    return room[first : first + count]

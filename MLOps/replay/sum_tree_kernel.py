@@ -1,24 +1,26 @@
-"""The compiled sum tree: 16 children a node, so that a look-up touches five short stretches of memory, not twenty.
+"""The compiled sum tree: eight children a node, which lie in one line of the processor's cache.
 
 All levels lie in one array, the leaves first, each level filled up with zeros to whole nodes; node i of a level
-has the children 16 i to 16 i + 15 of the level below. A node is always the sum of its children, added in their
-order, and never a sum to which differences were added: so the tree depends on its leaves alone, to the last bit,
-and nothing drifts however often it is changed.
+has the children 8 i to 8 i + 7 of the level below. A node is always the sum of its children, added in their order,
+and never a sum to which differences were added: so the tree depends on its leaves alone, to the last bit, and
+nothing drifts however often it is changed.
 
-Every pass goes level by level through all of its indices, not index by index through all levels: what is read
-for one does not wait for what is read for another.
+Every pass goes level by level through all of its indices, not index by index through all levels: what is read for
+one does not wait for what is read for another. Places are unsigned, so that none may count from the end.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from MLOps.compiled import compiled
+from MLOps.compiled import compiled, inlined
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-WIDTH = 16
-"""Children of a node: two lines of cache, which the processor fetches together."""
+WIDTH = 8
+"""Children of a node."""
+
+_WIDTH, _LAST_CHILD, _ONE = np.uint64(WIDTH), np.uint64(WIDTH - 1), np.uint64(1)
 
 
 @compiled
@@ -37,14 +39,16 @@ def set_leaves(sums: FloatArray, minima: FloatArray, offsets: IntArray, indices:
         Leaves; where one is named twice, the last value counts. Neighbours cost least, so ascending is best.
     values : (B,) float64
     """
-    for i in range(len(indices)):
-        sums[indices[i]] = values[i]
-    nodes, count = indices.copy(), len(indices)
+    nodes, count = np.empty(len(indices), np.uint64), np.uint64(len(indices))
+    for i in range(count):
+        nodes[i] = indices[i]
+        sums[nodes[i]] = values[i]
+    leaves = np.uint64(offsets[1])
     for level in range(1, len(offsets)):
         count = _parents(nodes, count)
-        children, own, leaves = offsets[level - 1], offsets[level], offsets[1]
+        below, own = np.uint64(offsets[level - 1]), np.uint64(offsets[level])
         for i in range(count):
-            first, node = children + nodes[i] * WIDTH, own + nodes[i]
+            first, node = below + nodes[i] * _WIDTH, own + nodes[i]
             sums[node] = _sum(sums, first)
             minima[node - leaves] = _smallest_leaf(sums, first) if level == 1 else _smallest(minima, first - leaves)
 
@@ -62,72 +66,73 @@ def find_leaves(sums: FloatArray, offsets: IntArray, masses: FloatArray, found: 
     found : (B,) int64
         Written.
     """
-    left = masses.copy()
+    left, count = masses.copy(), np.uint64(len(masses))
     found[:] = 0
     for level in range(len(offsets) - 2, -1, -1):
-        begin = offsets[level]
-        for i in range(len(found)):
-            first = begin + found[i] * WIDTH
-            child, below = _child(sums, first, left[i])
-            found[i] = first - begin + child
-            left[i] -= below
+        begin = np.uint64(offsets[level])
+        for i in range(count):
+            node = np.uint64(found[i]) * _WIDTH
+            child, passed = _child(sums, begin + node, left[i])
+            if child == _WIDTH:
+                child, passed = _last_above_zero(sums, begin + node), 0.0  # all the way down: it stays too large
+            found[i] = node + child
+            left[i] -= passed
 
 
-@compiled
-def _child(sums: FloatArray, first: int, mass: float) -> tuple[int, float]:
+@inlined
+def _child(sums: FloatArray, first: np.uint64, mass: float) -> tuple[np.uint64, float]:
     """The child in which a mass lies and the sum of those before it; no branch, so that several are sought at once."""
-    running = below = 0.0
-    passed = 0
-    for k in range(WIDTH):
+    running = passed = 0.0
+    child = np.uint64(0)
+    for k in range(_WIDTH):
         running += sums[first + k]
         is_passed = running <= mass
-        passed += is_passed
-        below = running if is_passed else below
-    return (passed, below) if passed < WIDTH else _last_child(sums, first)
+        child += np.uint64(is_passed)
+        passed = running if is_passed else passed
+    return child, passed
 
 
 @compiled
-def _last_child(sums: FloatArray, first: int) -> tuple[int, float]:
-    """The last child above zero, and a sum before it that leaves nothing below zero."""
-    for k in range(WIDTH - 1, -1, -1):
-        if sums[first + k] > 0.0:
-            return k, 0.0
-    return WIDTH - 1, 0.0
+def _last_above_zero(sums: FloatArray, first: np.uint64) -> np.uint64:
+    child = _LAST_CHILD
+    while child and not sums[first + child] > 0.0:
+        child -= _ONE
+    return child
 
 
-@compiled
-def _parents(nodes: IntArray, count: int) -> int:
+@inlined
+def _parents(nodes: npt.NDArray[np.uint64], count: np.uint64) -> np.uint64:
     """Put the parents of the first `count` nodes in their place, equal neighbours once; gives how many there are."""
-    kept = 0
+    kept = np.uint64(0)
     for i in range(count):
-        parent = nodes[i] // WIDTH
-        if kept == 0 or parent != nodes[kept - 1]:
+        parent = nodes[i] // _WIDTH
+        if not kept or parent != nodes[kept - _ONE]:
             nodes[kept] = parent
-            kept += 1
+            kept += _ONE
     return kept
 
 
-@compiled
-def _sum(sums: FloatArray, first: int) -> float:
+@inlined
+def _sum(sums: FloatArray, first: np.uint64) -> float:
     total = 0.0
-    for k in range(WIDTH):
+    for k in range(_WIDTH):
         total += sums[first + k]
     return total
 
 
-@compiled
-def _smallest_leaf(sums: FloatArray, first: int) -> float:
+@inlined
+def _smallest_leaf(sums: FloatArray, first: np.uint64) -> float:
     smallest = np.inf
-    for k in range(WIDTH):
+    for k in range(_WIDTH):
         leaf = sums[first + k]
         smallest = min(smallest, leaf if leaf > 0.0 else np.inf)
     return smallest
 
 
-@compiled
-def _smallest(minima: FloatArray, first: int) -> float:
+@inlined
+def _smallest(minima: FloatArray, first: np.uint64) -> float:
     smallest = np.inf
-    for k in range(WIDTH):
+    for k in range(_WIDTH):
         smallest = min(smallest, minima[first + k])
     return smallest
 
