@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from itertools import pairwise
 from math import log, sqrt
 
 import numpy as np
@@ -279,6 +280,6 @@ def test_the_last_number_is_the_present_price_and_the_first_the_oldest(
     taken, cycle = 4, 11
     now = cycles.starts[cycle] + taken
     closes = cycles.closes[now - window + 1 : now + 1]
-    size = sqrt(sum(log(after / before) ** 2 for before, after in zip(closes[:-1], closes[1:], strict=True)))
+    size = sqrt(sum(log(after / before) ** 2 for before, after in pairwise(closes)))
     expected = [log(close / closes[-1]) / size for close in closes]
     np.testing.assert_allclose(observations_of(cycles)[cycle, taken, 2:], expected, rtol=1e-5, atol=1e-6)
