@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from MLOps.inference.model_folder import write_equal_weight
+from MLOps.inference.timing_model import write_buy_first
 from MLOps.sentiment.lexicons import write_vader
 
 
@@ -88,7 +89,25 @@ SENTIMENT = ModelFamily(
     write_baseline=write_vader,
     promotion="promote_sentiment_model",
 )
-FAMILIES = {family.name: family for family in (STOCK_TRADING, SENTIMENT)}
+CRYPTO_TIMING = ModelFamily(
+    name="crypto_timing",
+    champion_alias="crypto_timing_champion",
+    gates=(
+        "model_loads",
+        "observation_schema",
+        "finite_forward_pass",
+        "evaluation_terms",
+        "test_window",
+        "beats_buy_first",
+        "beats_buy_last",
+        "champion_difference_lower",
+    ),
+    baseline_kind="buy_first",
+    trained_kinds=frozenset({"rainbow_timing"}),
+    write_baseline=write_buy_first,
+    promotion="evaluate_crypto_timing, then promote_crypto_timing",
+)
+FAMILIES = {family.name: family for family in (STOCK_TRADING, SENTIMENT, CRYPTO_TIMING)}
 
 
 @cache

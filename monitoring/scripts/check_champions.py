@@ -14,8 +14,9 @@ from MLOps.artifacts import Made, Output, make_once, write_text
 from MLOps.settings.champions import ChampionsSettings
 from MLOps.stage import Stage, StageResult, Tracker
 from model_registry.champion_figures import champion_figures
-from model_registry.family import SENTIMENT, STOCK_TRADING
+from model_registry.family import CRYPTO_TIMING, SENTIMENT, STOCK_TRADING
 from model_registry.open_registry import find_registry
+from model_registry.registry import RegistryReader
 
 _FILE = "champions.json"
 
@@ -34,6 +35,7 @@ def check_champions(settings: ChampionsSettings, tracker: Tracker) -> StageResul
     figures = {
         **champion_figures(registry, settings.registry.model_name, STOCK_TRADING),
         **champion_figures(registry, settings.sentiment_model_name, SENTIMENT),
+        **_crypto_figures(registry, settings.crypto_timing_model_name),
     }
     output = Output(
         stage=STAGE.name,
@@ -48,6 +50,13 @@ def check_champions(settings: ChampionsSettings, tracker: Tracker) -> StageResul
         return Made(files={"champions": _FILE}, metrics=figures)
 
     return make_once(output, make, tracker)
+
+
+def _crypto_figures(registry: RegistryReader | None, name: str) -> dict[str, float]:
+    """None before the first model: whoever trades stocks alone is not to be told that nothing times crypto."""
+    if registry is None or not registry.versions(name):
+        return {}
+    return champion_figures(registry, name, CRYPTO_TIMING)
 
 
 STAGE = Stage(name="check_champions", settings_type=ChampionsSettings, run=check_champions)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from MLOps.errors import DataError, ModelError, RegistryError
 from MLOps.inference.model_files import ADAPTER_FILE, CARD_FILE, MODEL_FILES, POLICY_FILE, card_kind, model_digest
 from MLOps.sentiment import lexicons
 from model_registry.champion import champion_version, ensure_champion, find_champion, promote, require_name
-from model_registry.family import FAMILIES, SENTIMENT, STOCK_TRADING, ModelFamily, baseline_digest
+from model_registry.family import CRYPTO_TIMING, FAMILIES, SENTIMENT, STOCK_TRADING, ModelFamily, baseline_digest
 from model_registry.registry import ModelRegistry, ModelVersion
 from model_registry.verdict import Verdict
 
@@ -112,6 +113,13 @@ def test_first_champion_of_sentiment_is_vader(registry: ModelRegistry) -> None:
     assert (verdict.family, verdict.basis, verdict.has_passed) == ("sentiment", "seeding", True)
 
 
+def test_first_champion_of_crypto_timing_buys_at_the_first_step(registry: ModelRegistry) -> None:
+    first, again = (ensure_champion(registry, "crypto_timing", CRYPTO_TIMING) for _ in range(2))
+    assert first == again == champion_version(registry, "crypto_timing", CRYPTO_TIMING)
+    assert registry.aliases("crypto_timing") == {"crypto_timing_champion": 1}
+    assert card_kind(registry.fetch(first)) == "buy_first"
+
+
 def test_passing_verdict_of_its_family_promotes(
     registry: ModelRegistry, classifier: ModelVersion, make_verdict: VerdictMaker
 ) -> None:
@@ -181,9 +189,10 @@ def test_name_of_another_family_is_not_seeded(
     assert registry.aliases("models") == {}
 
 
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
-def test_name_that_another_family_has_is_refused(registry: ModelRegistry, family: ModelFamily) -> None:
-    (other,) = (found for found in FAMILIES.values() if found is not family)
+@pytest.mark.parametrize(("family", "other"), list(permutations(FAMILIES.values(), 2)), ids=lambda family: family.name)
+def test_name_that_another_family_has_is_refused(
+    registry: ModelRegistry, family: ModelFamily, other: ModelFamily
+) -> None:
     require_name(registry, "models", family)
     ensure_champion(registry, "models", other)
     require_name(registry, "models", other)
@@ -240,7 +249,7 @@ def test_seeding_of_one_family_is_void_for_the_other(
 ) -> None:
     SENTIMENT.write_baseline(tmp_path / "vader")
     version = registry.register(tmp_path / "vader", NAME, {})
-    for family, has_passed in [(STOCK_TRADING, False), (SENTIMENT, True)]:
+    for family, has_passed in [(STOCK_TRADING, False), (SENTIMENT, True), (CRYPTO_TIMING, False)]:
         verdict = make_verdict(version.digest, None, True, names=("is_baseline",), basis="seeding", family=family)
         assert verdict.has_passed == has_passed
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from MLOps.settings.dashboard import DashboardSettings
-from model_registry.family import FAMILIES, SENTIMENT, STOCK_TRADING
+from model_registry.family import CRYPTO_TIMING, FAMILIES, SENTIMENT, STOCK_TRADING
 from model_registry.open_registry import find_registry
 from model_registry.verdict import Verdict
 from monitoring.dashboards.web.family_history import FamilyHistory, RegisteredModel, read_family
@@ -37,7 +37,11 @@ _GATES = (
     Column("Threshold", "number minor"),
     Column("In words"),
 )
-_PLANS = {STOCK_TRADING.name: "full_strategy", SENTIMENT.name: "sentiment_finetuning"}
+_PLANS = {
+    STOCK_TRADING.name: "full_strategy",
+    SENTIMENT.name: "sentiment_finetuning",
+    CRYPTO_TIMING.name: "crypto_timing",
+}
 _OUTCOMES = {"passed": Chip("passed", "good"), "rejected": Chip("rejected", "bad")}
 
 
@@ -75,7 +79,11 @@ def read_history(settings: DashboardSettings, family: str) -> FamilyHistory:
     ServiceUnavailableError
         If the registry is MLflow's, and its store cannot be reached.
     """
-    names = {STOCK_TRADING.name: settings.registry.model_name, SENTIMENT.name: settings.sentiment_model_name}
+    names = {
+        STOCK_TRADING.name: settings.registry.model_name,
+        SENTIMENT.name: settings.sentiment_model_name,
+        CRYPTO_TIMING.name: settings.crypto_timing_model_name,
+    }
     return read_family(find_registry(settings), names[family], FAMILIES[family])
 
 

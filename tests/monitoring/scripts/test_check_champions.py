@@ -9,7 +9,7 @@ from experiment_tracking.metric_sinks import TextFileSink
 from MLOps.settings.champions import ChampionsSettings
 from MLOps.settings.compose import compose_settings
 from model_registry.champion import ensure_champion
-from model_registry.family import SENTIMENT
+from model_registry.family import CRYPTO_TIMING, SENTIMENT
 from model_registry.open_registry import open_registry
 from monitoring.scripts.check_champions import main
 
@@ -31,3 +31,19 @@ def test_each_family_is_told_and_nothing_registered(workspace: Path, capsys: pyt
         ("trading_champion_since_timestamp_seconds", "sentiment"),
     }
     assert registry.versions("stock_trading") == ()
+
+
+def test_buy_timing_is_told_once_it_has_a_model(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before that nobody misses its champion."""
+    overrides = [f"paths.workspace={workspace}", "tracking.enabled=false", "registry.kind=filesystem"]
+    registry = open_registry(compose_settings(ChampionsSettings, "check_champions", overrides))
+    assert main(overrides) == 0
+    assert "crypto_timing.champion_version" not in json.loads(capsys.readouterr().out)["metrics"]
+    ensure_champion(registry, "crypto_timing", CRYPTO_TIMING)
+    assert main(overrides) == 0
+    found = json.loads(capsys.readouterr().out)["metrics"]
+    assert (found["crypto_timing.champion_version"], found["crypto_timing.champion_has_verdict"]) == (1, 1)
+    told = TextFileSink(workspace / "reports" / "metrics").read("champions")
+    assert ("trading_champion_version", "crypto_timing") in {
+        (sample.metric.name, *sample.label_values) for sample in told
+    }

@@ -10,6 +10,7 @@ from model_registry.open_registry import open_registry
 from monitoring.dashboards.web.app import PAGES
 from monitoring.dashboards.web.backtest_files import list_backtests
 from monitoring.dashboards.web.render_blocks import AlertBox, alerts
+from monitoring.drift.verdict import Status
 
 TITLES = [title for title, _ in PAGES]
 _PATIENCE_SECONDS = 60
@@ -82,16 +83,65 @@ def test_overview_shows_each_room_at_a_glance(open_page, furnished):
     assert "Return a year 10.0% champion 5.0%" in told
     assert "Drift Drift features" in told
     assert "Alerts firing 1 0 critical" in told  # the failed stage was mended, drift goes on
-    assert "Version 1: rejected, 8 of 9 gates, data to 2024-03-05" in told
+    assert "Version 3: rejected, 8 of 9 gates, data to 2024-03-05" in told
     assert "train_rl_agent failed" in told
     assert "Survivorship: winners only." in told
     assert charts(page) == 1
 
 
+def test_figures_of_a_backtest_stand_under_the_name_of_its_own_model(open_page, furnished):
+    told = text(open_page("Overview", furnished))
+    assert told.index("Champion Version 2") < told.index("Alerts firing") < told.index("Newest backtest")
+    newest = told[told.index("Newest backtest") :]
+    assert newest.startswith(
+        "Newest backtest: Version 3, sb3/ppo By now: rejected. Beside it the champion of that test"
+    )
+    assert newest.index("Model tested Version 3 sb3/ppo, rejected") < newest.index("Return a year 10.0% champion 5.0%")
+
+
+def test_strategy_names_the_model_and_the_champion_beside_it(open_page, furnished):
+    told = text(open_page("Strategy", furnished))
+    assert "Version 3, sb3/ppo By now: rejected. Beside it the champion of that test: version 2, equal weight." in told
+
+
+def test_model_that_the_registry_does_not_know_is_named_as_the_backtest_has_it(open_page, shown):
+    shown.write_backtest(version=7)
+    told = text(open_page("Strategy", shown))
+    assert "Version 7 By now: not in the registry. Beside it the champion of that test: version 2." in told
+
+
+def test_strategy_shows_what_was_held_last(open_page, furnished):
+    told = text(open_page("Strategy", furnished))
+    assert "What the test held after the close of 2024-03-22; no broker holds it." in told
+    rows = "BBB 2,500.5 60.0% 55.0% AAA 1,200 25.0% 45.0% Cash 15.0% 0.0%"
+    assert f"Ticker Shares Part of wealth Champion&#39;s part {rows}" in told
+
+
+def test_backtest_without_positions_says_so(open_page, shown):
+    shown.write_backtest(keeps_positions=False)
+    assert "An earlier release made this backtest and kept no positions" in text(open_page("Strategy", shown))
+
+
+def test_check_without_an_answer_neither_ended_well_nor_is_quiet(open_page, shown):
+    shown.write_market_data()
+    shown.write_drift(None)
+    shown.write_stage("check_data_drift", found={"features": Status.NOT_CHECKED})
+    overview = text(open_page("Overview", shown))
+    assert "Drift Could not check could not be checked: features" in overview
+    assert "check_data_drift could not check" in overview
+    assert "ended well" not in overview
+    assert "quiet" not in overview
+    assert "Features Could not be checked the reason stands below too few rows" in text(open_page("Drift", shown))
+
+
+def test_check_that_found_drift_and_left_a_subject_open_tells_both(open_page, furnished):
+    assert "check_data_drift found drift could not check" in text(open_page("Runs", furnished))
+
+
 def test_strategy_shows_the_newest_backtest_first_and_any_other_when_asked(open_page, furnished):
     page = open_page("Strategy", furnished)
     options = page.selectbox[0].options
-    assert [option.partition(",")[0] for option in options] == ["Version 2 to 2024-03-22", "Version 1 to 2024-03-22"]
+    assert [option.partition(",")[0] for option in options] == ["Version 3 to 2024-03-22", "Version 1 to 2024-03-22"]
     assert charts(page) == 4
     assert "Return a year 10.0% champion 5.0%" in text(page)
     assert "Equal weight, held 0.0% 20.0% \N{EN DASH} 20.0%" in text(page)  # an undefined figure is a dash
@@ -118,8 +168,9 @@ def test_champions_shows_every_gate_of_the_verdict(open_page, furnished):
 
 def test_champions_of_another_family_are_one_click_away(open_page, furnished):
     page = open_page("Champions", furnished)
-    page.segmented_control[0].select("sentiment").run(timeout=_PATIENCE_SECONDS)
-    assert "No sentiment model yet" in text(page)
+    for family in ("sentiment", "crypto_timing"):
+        page.segmented_control[0].select(family).run(timeout=_PATIENCE_SECONDS)
+        assert f"No {family.replace('_', ' ')} model yet" in text(page)
 
 
 def test_alias_that_was_moved_by_hand_is_told(open_page, shown):
