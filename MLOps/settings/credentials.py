@@ -41,6 +41,20 @@ def read_api_keys(service: str, environment: Mapping[str, str] | None = None) ->
     return ApiKeys(str(held[0]), str(held[1]))
 
 
+def read_api_key(service: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """The one key of a `service` without a secret: ``<SERVICE>_API_KEY``, else the key file; None if in neither.
+
+    Raises
+    ------
+    SettingsError
+        If the key file is not YAML.
+    """
+    environment = os.environ if environment is None else environment
+    section = _key_file().get(service)
+    kept = section.get("api_key") if isinstance(section, dict) else None
+    return environment.get(f"{service.upper()}_API_KEY") or (str(kept) if kept else None)
+
+
 def _key_file() -> Mapping[str, Mapping[str, str]]:
     path = project_root() / _KEY_FILE
     if not path.is_file():

@@ -1,0 +1,1 @@
+"""The inference server of the buy-timing models, and their decisions over a file of bars."""

@@ -1,0 +1,80 @@
+"""uvicorn, ended without a lost request: it stops listening, says good-bye on each kept connection, then closes."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from deployment.serving.gate import Gate
+from MLOps.settings.serving import ServerSettings
+
+_LOG = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.02
+
+
+class DrainingServer(uvicorn.Server):
+    """Serves a gate until SIGTERM or SIGINT.
+
+    A client that keeps its connection may be sending its next request at the moment of the signal. So such
+    connections are served on for `drain_linger_seconds`, and each answer closes its own; what is idle to the end
+    is closed then. Requests that are being computed get `drain_seconds`.
+
+    Parameters
+    ----------
+    gate : Gate
+        The application.
+    settings : ServerSettings
+        Times.
+    """
+
+    def __init__(self, gate: Gate, settings: ServerSettings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                gate,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=settings.keep_alive_seconds,
+                timeout_graceful_shutdown=settings.drain_seconds,
+            )
+        )
+        self._gate, self._linger_seconds = gate, settings.drain_linger_seconds
+        self.signal: signal.Signals | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let a signal end the serving; the process then ends by itself, with a status of its own."""
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self._end, number)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let kept connections say good-bye, then end as uvicorn does."""
+        self._gate.is_draining = True
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._linger_seconds
+        while self.server_state.connections and loop.time() < until and not self.force_exit:
+            await asyncio.sleep(_LOOK_SECONDS)
+        await super().shutdown(sockets)
+
+    def _end(self, number: signal.Signals) -> None:
+        _LOG.info("%s: no new connections; what is asked for is answered", number.name)
+        self.signal = number
+        self.handle_exit(number, None)

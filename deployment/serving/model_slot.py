@@ -1,0 +1,110 @@
+"""The model that is served, and how another one takes its place while requests go on."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from deployment.serving.served_model import ServedModel
+from deployment.serving.server_metrics import ServerMetrics
+from MLOps.errors import ModelError, PlatformError
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The model that ought to be served; `load` opens it and is not called for one that is served already."""
+
+    digest: str
+    version: int | None
+    load: Callable[[], ServedModel]
+
+
+class ModelSource(Protocol):
+    """Where models come from."""
+
+    def wanted(self) -> Candidate:
+        """The model that ought to be served now.
+
+        Raises
+        ------
+        PlatformError
+            If there is none, or it cannot be asked for.
+        """
+
+
+class ModelSlot:
+    """Holds the model that is served.
+
+    A new one is opened in a thread beside the old one, tried, and put in its place in one step of the event loop.
+    Requests that were read before are computed by the old one. What is refused changes nothing: the log tells it
+    once, the metrics count it once, and the next look tries again.
+
+    Parameters
+    ----------
+    source : ModelSource
+        Where models come from.
+    metrics : ServerMetrics
+        Is told of swaps and refusals.
+    """
+
+    def __init__(self, source: ModelSource, metrics: ServerMetrics) -> None:
+        self._source, self._metrics = source, metrics
+        self.model: ServedModel | None = None
+        self.trouble: str | None = None
+
+    async def look(self) -> None:
+        """Ask for the model that is wanted, and let it take its place if it is another one."""
+        try:
+            model = await asyncio.to_thread(self._load_if_new, self.model)
+        except PlatformError as error:
+            self._refuse(str(error))
+        except Exception as error:  # noqa: BLE001 - the old model goes on, whatever a new one does
+            self._refuse(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        else:
+            self.trouble = None
+            self._metrics.current()
+            if model is not None:
+                self.put(model)
+
+    def put(self, model: ServedModel) -> None:
+        """Serve `model` from now on."""
+        was, self.model = self.model, model
+        info = model.info
+        self._metrics.loaded(info, time.time(), is_swap=was is not None)
+        told = f"{info.name} version {info.version}" if info.version else info.name
+        _LOG.info("serving %s (%s, %s)%s", told, info.kind, info.digest[:12], " from now on" if was else "")
+
+    async def watch(self, seconds: float) -> None:
+        """Look at once, and again and again, `seconds` apart."""
+        while True:
+            await self.look()
+            await asyncio.sleep(seconds)
+
+    def _load_if_new(self, present: ServedModel | None) -> ServedModel | None:
+        candidate = self._source.wanted()
+        if present and (candidate.digest, candidate.version) == (present.info.digest, present.info.version):
+            return None
+        model = candidate.load()
+        if present and not model.takes_the_place_of(present):
+            raise ModelError(
+                f"version {candidate.version} decides on {_market(model)}, the model served on {_market(present)}",
+                "the same observation of the same market, so that those who ask may go on",
+                "start the server again to serve it",
+            )
+        return model
+
+    def _refuse(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            kept = "the present model goes on" if self.model else "no model is served"
+            _LOG.error("%s; %s", trouble, kept)
+            self._metrics.refused()
+        self.trouble = trouble
+
+
+def _market(model: ServedModel) -> str:
+    info = model.info
+    return f"{info.observation_size} numbers of {info.symbol} {info.frequency}"

@@ -1,0 +1,71 @@
+"""Where the served model comes from: a folder, or the registry's champion."""
+
+from functools import partial
+from pathlib import Path
+
+from deployment.serving.model_slot import Candidate
+from deployment.serving.served_model import Origin, ServedModel, load_served_model
+from MLOps.errors import RegistryError
+from MLOps.inference.model_files import model_digest
+from MLOps.settings.stage_settings import StageSettings
+from model_registry.champion import champion_version
+from model_registry.family import FAMILIES
+from model_registry.open_registry import find_registry
+
+_FAMILY = "crypto_timing"
+
+
+class FolderSource:
+    """One model folder, which stays the same.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``model.json`` and, for a trained model, ``policy.safetensors``.
+    threads : int
+        Of one call.
+    """
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self._folder, self._threads = folder, threads
+
+    def wanted(self) -> Candidate:
+        """The folder's model; its digest is what lies there now."""
+        digest = model_digest(self._folder)
+        origin = Origin(self._folder.resolve().name)
+        return Candidate(digest, None, partial(load_served_model, self._folder, digest, origin, self._threads))
+
+
+class ChampionSource:
+    """The version that the champion's alias names by right, whichever that is at the time."""
+
+    def __init__(self, settings: StageSettings, threads: int) -> None:
+        self._settings, self._threads = settings, threads
+
+    def wanted(self) -> Candidate:
+        """The champion.
+
+        Raises
+        ------
+        RegistryError
+            If there is none, or the alias names a version without a passing verdict.
+        DigestError
+            If the registry's files are not those that were registered.
+        ServiceUnavailableError
+            If the registry cannot be reached.
+        """
+        family, name = FAMILIES[_FAMILY], self._settings.registry.model_name
+        registry = find_registry(self._settings)
+        if registry is None:
+            raise RegistryError(
+                f"nothing was ever registered, so {name} has no {family.champion_alias}",
+                "a registered champion",
+                f"run {family.promotion}, or name a folder with --model_path",
+            )
+        version = champion_version(registry, name, family)
+        origin = Origin(name, version.version, family.champion_alias, version.registered_at)
+
+        def load() -> ServedModel:
+            return load_served_model(registry.fetch(version), version.digest, origin, self._threads)
+
+        return Candidate(version.digest, version.version, load)
