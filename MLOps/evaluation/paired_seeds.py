@@ -84,7 +84,7 @@ def paired_effects(
     seeds, sessions = changed.shape
     generator = np.random.default_rng(settings.seed)
     block = block_length((changed - unchanged).mean(axis=0))
-    days = _draw_days(sessions, block, settings.resamples, generator)
+    days = draw_rows(sessions, block, settings.resamples, generator)
     pairs = generator.multinomial(seeds, np.full(seeds, 1 / seeds), settings.resamples) / seeds
 
     def effect(figure: Callable[[FloatArray, FloatArray, int], FloatArray]) -> Effect | None:
@@ -92,7 +92,7 @@ def paired_effects(
             return figure(counts, changed, sessions_per_year) - figure(counts, unchanged, sessions_per_year)
 
         by_seed, drawn = differences(np.ones((1, sessions)))[0], (differences(days) * pairs).sum(axis=1)
-        return _effect(by_seed, drawn, settings.confidence_fraction, power_fraction)
+        return effect_of(by_seed, drawn, settings.confidence_fraction, power_fraction)
 
     annual_return = effect(_annual_returns)
     assert annual_return is not None  # a return is always defined
@@ -108,12 +108,12 @@ def paired_effects(
     )
 
 
-def _draw_days(sessions: int, block: float, resamples: int, generator: np.random.Generator) -> FloatArray:
-    """How often each session is in each resample (R, K); no figure here asks for their order."""
+def draw_rows(rows: int, block: float, resamples: int, generator: np.random.Generator) -> FloatArray:
+    """How often each of K rows is in each resample (R, K), drawn in blocks; no figure here asks for their order."""
     from arch.bootstrap import StationaryBootstrap
 
-    bootstrap = StationaryBootstrap(block, np.arange(sessions), seed=generator)  # type: ignore[arg-type]  # a mean length may be a fraction
-    drawn = [np.bincount(bootstrap.update_indices(), minlength=sessions) for _ in range(resamples)]
+    bootstrap = StationaryBootstrap(block, np.arange(rows), seed=generator)  # type: ignore[arg-type]  # a mean length may be a fraction
+    drawn = [np.bincount(bootstrap.update_indices(), minlength=rows) for _ in range(resamples)]
     return np.array(drawn, dtype=np.float64)
 
 
@@ -135,7 +135,7 @@ def _sharpe_ratios(counts: FloatArray, returns: FloatArray, sessions_per_year: i
     return np.where(is_constant, np.nan, ratio)
 
 
-def _effect(by_seed: FloatArray, drawn: FloatArray, confidence: float, power: float) -> Effect | None:
+def effect_of(by_seed: FloatArray, drawn: FloatArray, confidence: float, power: float) -> Effect | None:
     """The summary of measured (S,) and drawn (R,) differences; None where one of them is undefined."""
     if not (np.isfinite(by_seed).all() and np.isfinite(drawn).all()):
         return None

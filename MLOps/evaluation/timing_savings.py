@@ -1,0 +1,109 @@
+"""What a timing policy saves: prices paid, savings in basis points, and how sure the differences are.
+
+Two measures, both positive where less was paid:
+
+- the saving, ``(mean price of the cycle - paid) / mean price of the cycle``, as the environment's reward tells it.
+  The mean holds prices after the purchase, so that even where prices are a fair game a rule can gain by it: buying
+  last saves on average, for where prices fall the mean is small and the saving large (decision 0053);
+- the advantage of one policy over another, ``(paid by the other - paid) / first price of the cycle``. The first
+  price is known before anything is decided: where prices are a fair game no rule has an advantage over another, for
+  all of them pay the first price on average. Differences between policies, and gates, are told in it.
+"""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from MLOps.evaluation.paired_seeds import Effect, draw_rows, effect_of
+from MLOps.evaluation.significance import block_length
+from MLOps.evaluation.timing_policies import IntArray, cycle_prices
+from MLOps.market.accounting import FloatArray
+from MLOps.market.price_cycles import Cycles
+from MLOps.settings.backtest import BootstrapSettings
+
+BPS_A_UNIT = 10_000.0
+Finding = Literal["edge", "loss", "no_edge"]
+
+
+class PolicyFigures(BaseModel):
+    """What one policy paid, as a mean over the cycles, and over the seeds where there are several."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    price_paid: float = Field(gt=0, description="Mean price of a purchase, the fee included, in US dollars a coin.")
+    saving: Effect = Field(description="Against the cycle's mean price without a fee, in basis points of it.")
+    advantage: Effect = Field(description="Over buying at the first step, in basis points of the first price.")
+    captured_fraction: float | None = Field(
+        description="Its advantage over the first step as a share of that of hindsight; null where that is 0."
+    )
+    mean_step: float | None = Field(description="Step of the purchases, from 0; null where a purchase has none.")
+    last_step_fraction: float | None = Field(description="Purchases at the forced last step; null likewise.")
+
+
+def prices_paid(cycles: Cycles, steps: IntArray, fee_bps: float) -> FloatArray:
+    """(C,) US dollars a coin, the fee included, of purchases at given steps (C,)."""
+    return with_fee(np.take_along_axis(cycle_prices(cycles), steps[:, None], axis=1)[:, 0], fee_bps)
+
+
+def with_fee(prices: FloatArray, fee_bps: float) -> FloatArray:
+    """Prices with the fee on top."""
+    return np.asarray(prices * (1 + fee_bps / BPS_A_UNIT))
+
+
+def saving_bps(paid: FloatArray, means: FloatArray) -> FloatArray:
+    """Savings (..., C) in basis points of the cycles' mean prices (C,)."""
+    return np.asarray(BPS_A_UNIT * (means - paid) / means)
+
+
+def advantage_bps(paid: FloatArray, paid_by_other: FloatArray, firsts: FloatArray) -> FloatArray:
+    """How much less (..., C) was paid than by another policy, in basis points of the cycles' first prices (C,)."""
+    return np.asarray(BPS_A_UNIT * (paid_by_other - paid) / firsts)
+
+
+def mean_effect(values: FloatArray, settings: BootstrapSettings, power_fraction: float) -> Effect:
+    """The mean of a figure over seeds and cycles, with its interval.
+
+    Parameters
+    ----------
+    values : (S, C) float64
+        Of S seeds in C cycles that follow one another, C >= 1; S is 1 for what was not trained.
+    settings : BootstrapSettings
+        Resamples, coverage, seed.
+    power_fraction : float
+        In (0.5, 1), of the smallest difference that would have shown.
+
+    Notes
+    -----
+    Cycles that do not overlap depend on each other all the same: calm and stormy weeks last longer than a cycle,
+    and the next cycle's first price is about the last one's last. So cycles are drawn in blocks of random length
+    (stationary bootstrap), whose mean follows Politis and White on the mean over the seeds; and seeds, the same for
+    all cycles, as in paired_seeds.py, where the sources stand. With one seed the interval says nothing of others.
+    """
+    seeds, cycles = values.shape
+    generator = np.random.default_rng(settings.seed)
+    rows = draw_rows(cycles, block_length(values.mean(axis=0)), settings.resamples, generator)
+    pairs = generator.multinomial(seeds, np.full(seeds, 1 / seeds), settings.resamples) / seeds
+    drawn = ((rows @ values.T / cycles) * pairs).sum(axis=1)
+    effect = effect_of(values.mean(axis=1), drawn, settings.confidence_fraction, power_fraction)
+    assert effect is not None, "figures of positive prices are finite"
+    return effect
+
+
+def finding_of(difference: Effect) -> Finding:
+    """What the interval of an advantage allows to say: nothing, where it holds 0."""
+    if difference.lower > 0:
+        return "edge"
+    return "loss" if difference.upper < 0 else "no_edge"
+
+
+def in_words(difference: Effect, other: str) -> str:
+    """An advantage over `other` in one sentence."""
+    interval = f"{difference.mean:+.1f} basis points, interval {difference.lower:+.1f} to {difference.upper:+.1f}"
+    told = {
+        "edge": f"Cheaper than {other}: {interval}.",
+        "loss": f"Dearer than {other}: {interval}.",
+        "no_edge": f"No edge over {other}: {interval}, which holds 0; a true edge had to be about "
+        f"{difference.detectable:.1f} to be found.",
+    }
+    return told[finding_of(difference)]
