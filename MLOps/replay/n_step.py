@@ -88,6 +88,9 @@ class NStepWindow:
         )
         if not np.isfinite(paid).all():
             raise ModelError(f"rewards {paid[~np.isfinite(paid)].tolist()}", "finite numbers", "the environment")
+        if step.is_last.shape != paid.shape or np.count_nonzero(step.is_last) != len(step.ended):
+            given = f"{len(step.ended)} ended episodes with is_last {step.is_last.tolist()}"
+            raise ModelError(given, f"({self.n_envs},), true where one has ended", "the environment")
         complete = Transitions.empty(count_complete(self._pending, step.is_last, self.steps), self.observation_size)
         memory = self._observations, self._actions, self._rewards, self._pending, self._newest
         push_steps(*memory, self.discount, before, taken, paid, after, last, step.is_last, step.is_cut, *complete)

@@ -52,7 +52,6 @@ class PrioritizedReplay:
             raise ModelError(f"priority exponent {priority_exponent}", "at least 0", "the settings of the replay")
         self._ring = TransitionRing(capacity, observation_size)
         self._tree = SumTree(capacity)
-        self._levels: tuple[Any, ...] = self._tree.sums, self._tree.minima, self._tree.offsets
         self._exponent, self._generator = float(priority_exponent), generator
         self._largest = 1.0
 
@@ -73,8 +72,8 @@ class PrioritizedReplay:
         ModelError
             If an array has another shape than `Transitions` tells.
         """
-        places = self._ring.add(transitions)
-        set_leaves(*self._levels, places, np.full(len(places), self._largest))
+        tree, places = self._tree, self._ring.add(transitions)
+        set_leaves(tree.sums, tree.minima, tree.offsets, places, np.full(len(places), self._largest))
 
     def sample(self, batch_size: int, importance_exponent: float) -> ReplayBatch:
         """Draw B transitions, one out of each B-th part of the total priority.
@@ -96,11 +95,13 @@ class PrioritizedReplay:
         if batch_size < 1 or not 0.0 <= importance_exponent < np.inf:
             given = f"batch size {batch_size}, importance exponent {importance_exponent}"
             raise ModelError(given, "at least 1, at least 0", "the settings of the training")
-        batch = ReplayBatch.empty(batch_size, self._ring.observation_size)
+        tree, ring, batch = self._tree, self._ring, ReplayBatch.empty(batch_size, self._ring.observation_size)
         draw(
-            *self._levels,
-            self._ring.rows,
-            self._ring.labels,
+            tree.sums,
+            tree.minima,
+            tree.offsets,
+            ring.rows,
+            ring.labels,
             self._generator.random(batch_size),
             float(importance_exponent),
             *batch,
@@ -126,11 +127,12 @@ class PrioritizedReplay:
         given = np.ascontiguousarray(priorities, dtype=np.float64)
         if places.ndim != 1 or given.shape != places.shape:
             raise ModelError(f"{given.shape} priorities for {places.shape} indices", "(B,) each", "the learner")
+        tree, size, exponent = self._tree, self._ring.size, self._exponent
         largest, outside, not_finite = set_priorities(
-            *self._levels, self._ring.size, places, given, LEAST_PRIORITY, self._exponent
+            tree.sums, tree.minima, tree.offsets, size, places, given, LEAST_PRIORITY, exponent
         )
         if outside >= 0:
-            raise ModelError(f"index {places[outside]}", f"below {self._ring.size}, not negative", "the learner")
+            raise ModelError(f"index {places[outside]}", f"below {size}, not negative", "the learner")
         if not_finite >= 0:
             raise ModelError(f"priority {given[not_finite]}", "a finite number", "the learner that gave it")
         self._largest = max(self._largest, largest)
