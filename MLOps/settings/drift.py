@@ -7,8 +7,9 @@ from pydantic import Field, model_validator
 
 from MLOps.settings.backtest import EvaluationTerms
 from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
+from MLOps.settings.timing import TimingDataSettings
 
-DriftSubject = Literal["features", "news_scores", "observation", "actions"]
+DriftSubject = Literal["features", "news_scores", "observation", "actions", "timing_observation"]
 ColumnView = Literal["as_is", "log_return", "relative_to_close", "log_relative_to_past", "left_out"]
 
 
@@ -28,6 +29,22 @@ class DriftWindowSettings(Settings):
             raise ValueError(f"minimum_current_rows must be at most current_rows={self.current_rows}")
         if self.minimum_reference_blocks * self.current_rows > self.reference_rows:
             raise ValueError("reference_rows must be at least minimum_reference_blocks * current_rows")
+        return self
+
+
+class TimingDriftSettings(Settings):
+    """Which cycles of buy-timing are compared."""
+
+    current_cycles: int = Field(ge=1, le=10_000, description="Newest cycles after training, which are judged.")
+    minimum_current_cycles: int = Field(ge=1, le=10_000, description="With fewer of them nothing is judged.")
+    minimum_reference_blocks: float = Field(
+        ge=2, le=1_000, description="With training shorter than so many current windows nothing is judged."
+    )
+
+    @model_validator(mode="after")
+    def _minimum_can_be_met(self) -> "TimingDriftSettings":
+        if self.minimum_current_cycles > self.current_cycles:
+            raise ValueError(f"minimum_current_cycles must be at most current_cycles={self.current_cycles}")
         return self
 
 
@@ -73,11 +90,16 @@ class DriftSettings(StageSettings):
     )
     news_path: Path | None = machine_field("News of the scores, relative to the workspace.")
     scores_path: Path | None = machine_field("Scores of the news, relative to the workspace; empty checks none.")
+    timing_bars_path: Path | None = machine_field(
+        "Crypto bars of timing_observation, relative to the workspace; empty takes the newest of data.symbol."
+    )
     model_folder: Path | None = machine_field("Model folder, relative to the workspace; empty takes the registry's.")
     model_alias: str = machine_field("Registry alias of the model whose inputs and actions are checked.", min_length=1)
     model_version: int | None = machine_field("Registry version of the model; empty takes the alias.", ge=1)
     market: DriftWindowSettings = Field(description="Windows of features, observation and actions, in sessions.")
     news: DriftWindowSettings = Field(description="Windows of the news scores, in articles.")
+    data: TimingDataSettings = machine_field("Cycles of timing_observation; part of the identity where it is checked.")
+    timing: TimingDriftSettings = machine_field("Windows of timing_observation; likewise.")
     settling_sessions: int = Field(
         ge=0, le=1_000, description="Sessions that the model trades, from cash alone, before its actions count."
     )

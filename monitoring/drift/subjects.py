@@ -6,11 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from MLOps.artifacts import check_unaltered
+from MLOps.market.price_cycles import timing_bars_path
 from MLOps.settings.drift import DriftSettings, DriftSubject
 from monitoring.drift.feature_columns import read_features
 from monitoring.drift.model_columns import model_windows
 from monitoring.drift.news_columns import read_news_scores
 from monitoring.drift.sample import Sample, newest_against_earlier
+from monitoring.drift.timing_columns import timing_windows
 from monitoring.drift.watched_model import WatchedModel
 
 _FEATURES = "processed_data_with_features.parquet"
@@ -26,6 +28,7 @@ class Inputs:
     reference_features: Path | None
     news: Path | None
     scores: Path | None
+    timing_bars: Path | None
 
     def existing(self) -> dict[str, Path]:
         """Those that are there, by name."""
@@ -49,6 +52,11 @@ def find_inputs(settings: DriftSettings) -> Inputs:
         reference_features=place(settings.reference_features_path),
         news=place(settings.news_path),
         scores=place(settings.scores_path),
+        timing_bars=(
+            timing_bars_path(settings.timing_bars_path, settings.data, settings.paths)
+            if "timing_observation" in settings.subjects
+            else None
+        ),
     )
 
 
@@ -60,6 +68,8 @@ def subject_loads(settings: DriftSettings, inputs: Inputs, model: WatchedModel |
     if model is not None:
         loads["observation"] = lambda: model_windows(model.policy(), inputs.features, settings).observation(settings)
         loads["actions"] = lambda: model_windows(model.policy(), inputs.features, settings).actions(settings)
+    if inputs.timing_bars is not None:
+        loads["timing_observation"] = partial(_timing, settings, inputs.timing_bars)
     return {subject: loads[subject] for subject in settings.subjects if subject in loads}
 
 
@@ -73,3 +83,8 @@ def _features(settings: DriftSettings, inputs: Inputs) -> Sample:
 def _news_scores(settings: DriftSettings, news: Path, scores: Path) -> Sample:
     check_unaltered(scores.parent)
     return newest_against_earlier(read_news_scores(news, scores), settings.news)
+
+
+def _timing(settings: DriftSettings, bars: Path) -> Sample:
+    check_unaltered(bars.parent)
+    return timing_windows(bars, settings)

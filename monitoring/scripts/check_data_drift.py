@@ -1,6 +1,7 @@
 """Stage check_data_drift: whether the newest rows look like those before.
 
-Compares features, news scores, and the inputs and actions of the model with a reference window, and makes
+Compares features, news scores, the inputs and actions of the model, and what a buy-timing agent sees with a reference
+window, and makes
 reports/drift/check-<key>/ with drift.json and a page of Evidently for each subject.
 
 Exit status: 0 no drift, 10 drift, 11 a subject could not be checked; any other: the check did not come to its end.
@@ -16,6 +17,7 @@ from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once
 from MLOps.errors import PlatformError, SettingsError
 from MLOps.settings.drift import DriftSettings, DriftSubject
+from MLOps.settings.stage_settings import fingerprint
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
 from monitoring.drift.drift_events import write_drift_events
 from monitoring.drift.report import DriftReport, draw_report, figures_of, read_report, write_report
@@ -30,12 +32,12 @@ _DRIFT_EXIT, _NOT_CHECKED_EXIT = 10, 11  # no error of MLOps/errors.py ends with
 def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
     """Compare the windows of every subject that is there; what is wrong with one of them is part of the result."""
     inputs = find_inputs(settings)
-    model = find_model(settings)
+    model = find_model(settings) if {"observation", "actions"} & set(settings.subjects) else None
     loads = subject_loads(settings, inputs, model)
     if not loads:
         raise SettingsError(
             f"subjects={','.join(settings.subjects)}: none of them is there to be checked",
-            "features; news_scores with scores_path; observation and actions with a trained model",
+            "features; news_scores with scores_path; observation and actions with a trained model; timing_observation",
             "subjects, scores_path, or the model",
         )
     output = Output(
@@ -45,7 +47,7 @@ def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
         inputs=inputs.existing(),
         label="check",
         version=2,
-        extra={**_identity(model), "absent": ",".join(inputs.absent())},
+        extra={**_identity(model), **_identity_of_timing(settings), "absent": ",".join(inputs.absent())},
         packages=("evidently", "numpy", "pandas"),
     )
 
@@ -66,6 +68,13 @@ def _identity(model: WatchedModel | None) -> dict[str, str]:
     if model is None:
         return {"model": ""}
     return {"model": model.digest or str(model.loaded)}
+
+
+def _identity_of_timing(settings: DriftSettings) -> dict[str, str]:
+    """Which cycles are checked, where they are: else another coin would make the key of the stocks' check another."""
+    if "timing_observation" not in settings.subjects:
+        return {}
+    return {"data": fingerprint(settings.data), "timing": fingerprint(settings.timing)}
 
 
 def _make(
@@ -128,6 +137,7 @@ STAGE = Stage(
         ValueFlag("features_path", "features_path", "features file (default: the workspace's)"),
         ValueFlag("reference_features_path", "reference_features_path", "features file to take the reference from"),
         ValueFlag("scores_path", "scores_path", "scores of the news (default: none are checked)"),
+        ValueFlag("timing_bars_path", "timing_bars_path", "crypto bars of timing_observation (default: the newest)"),
         ValueFlag("model_folder", "model_folder", "folder of a trained model, in place of the registry's"),
         ValueFlag("model_version", "model_version", "registry version of the model (default: the champion)"),
     ),

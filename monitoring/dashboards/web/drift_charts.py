@@ -15,6 +15,7 @@ SUBJECTS = {
     "observation": ("Model inputs", "#009E73"),
     "actions": ("Actions", "#CC79A7"),
     "news_scores": ("News scores", "#E69F00"),
+    "timing_observation": ("Buy-timing inputs", "#56B4E9"),
 }
 """Name and colour of each subject, out of Okabe and Ito's palette."""
 _DRIFTED, _CALM = "#C2410C", "#9AA5B1"
