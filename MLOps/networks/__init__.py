@@ -1,0 +1,1 @@
+"""Layers and networks of the agents that the platform writes itself."""
