@@ -1,4 +1,4 @@
-"""Runs the environment long and large and writes what held: ``make bench-long``, ``make bench-long PART=name``."""
+"""Runs long and large and writes what held: ``make bench-long``, ``make bench-long PART=name``."""
 
 import importlib
 import logging
@@ -12,7 +12,7 @@ import records
 from comparison import NotEqualError
 from endurance import Endures, NotSoundError
 
-PARTS = ("soak", "training", "size")
+PARTS = ("soak", "training", "size", "serving")
 _LOG = logging.getLogger("bench")
 
 

@@ -25,6 +25,7 @@ ROWS = (
     "signal_rate_10m_vs_pandas",
     "signal_rate_100m",
     "drift_check_vs_evidently",
+    "serving_vs_mlflow",
 )
 _LOG = logging.getLogger("bench")
 

@@ -1,0 +1,103 @@
+"""Requests a second of our inference server beside ``mlflow models serve`` with the same network, on loopback.
+
+Both serve one process each, answer requests of one observation over 32 kept connections, and are sent the same
+observations by the same generator, which runs in a process of its own. Then ours is sent 60% of its peak at a steady
+pace, whether or not answers have come: the time of an answer counts from the moment when its request was due.
+"""
+
+import json
+import logging
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from comparison import Demand, Measurement, NotEqualError, Row, in_turns, require_equal
+from http_load import Load, Seen, send_load
+from timing_servers import RunningServer, draw_observations, mlflow_server, our_server, write_network
+
+_LOG = logging.getLogger(__name__)
+_CONNECTIONS, _CHECKED, _SENT = 32, 64, 256
+_SECONDS, _SECONDS_QUICK, _RUNS, _RUNS_QUICK = 10.0, 1.0, 3, 1
+_PACE, _P99_MS, _TARGET = 0.6, 5.0, 5.0
+
+
+def measure(*, is_quick: bool) -> Measurement:
+    """Check the answers, then time both in turns, then ours at a pace."""
+    with TemporaryDirectory() as place:
+        folder, workspace = Path(place, "model"), Path(place, "workspace")
+        workspace.mkdir()
+        digest = write_network(folder)
+        with our_server(folder, workspace) as ours, mlflow_server(folder, digest, workspace) as peer:
+            return _measure(ours, peer, _SECONDS_QUICK if is_quick else _SECONDS, _RUNS_QUICK if is_quick else _RUNS)
+
+
+def _measure(ours: RunningServer, peer: RunningServer, seconds: float, runs: int) -> Measurement:
+    _LOG.info("checking")
+    checked = _require_same_answers(ours, peer)
+    _LOG.info("timing")
+    rows = [row.tolist() for row in draw_observations(_SENT)]
+    our_load = _load(ours.port, "/predict", "observations", rows, seconds)
+    peer_load = _load(peer.port, "/invocations", "inputs", rows, seconds)
+    our_runs: list[Seen] = []
+    peer_runs: list[Seen] = []
+    timing = in_turns(lambda: _rate(peer_load, peer_runs), lambda: _rate(our_load, our_runs), runs)
+    pace = _PACE * timing.ours
+    paced = _seen_whole(Load(**{**vars(our_load), "per_second": pace}))
+    return Measurement(
+        timing=timing,
+        check=checked,
+        size={"connections": _CONNECTIONS, "rows_a_request": 1},
+        demands=(Demand(f"p99 at {_PACE:.0%} of the peak", paced.p99_ms, _P99_MS, "ms", is_floor=False),),
+        findings=(
+            _in_words("peer, at its peak", peer_runs[-1]),
+            _in_words("ours, at its peak", our_runs[-1]),
+            _in_words(f"ours, at {pace:,.0f} requests/s", paced),
+        ),
+        notes=(
+            "One process each, as `mlflow models serve` starts by default; ONNX Runtime computes both.",
+            "The generator shares the machine's cores with the server that it asks.",
+        ),
+        details={
+            "peer_p50_ms": peer_runs[-1].p50_ms,
+            "peer_p99_ms": peer_runs[-1].p99_ms,
+            "ours_p50_ms": our_runs[-1].p50_ms,
+            "ours_p99_ms": our_runs[-1].p99_ms,
+            "paced_requests_per_second": pace,
+            "paced_p50_ms": paced.p50_ms,
+            "paced_p99_ms": paced.p99_ms,
+        },
+    )
+
+
+def _require_same_answers(ours: RunningServer, peer: RunningServer) -> str:
+    observations = draw_observations(_CHECKED).tolist()
+    our_values = ours.post("/predict", {"observations": observations})["q_values"]
+    peer_values = peer.post("/invocations", {"inputs": observations})["predictions"]
+    if isinstance(peer_values, dict):
+        peer_values = peer_values["q_values"]
+    return require_equal("q values", np.array(our_values), np.array(peer_values), rtol=1e-4, atol=1e-5)
+
+
+def _load(port: int, path: str, field: str, rows: list[list[float]], seconds: float) -> Load:
+    bodies = tuple(json.dumps({field: [row]}) for row in rows)
+    return Load(port, path, bodies, _CONNECTIONS, seconds)
+
+
+def _rate(load: Load, runs: list[Seen]) -> float:
+    runs.append(_seen_whole(load))
+    return runs[-1].per_second
+
+
+def _seen_whole(load: Load) -> Seen:
+    """What a load came to; NotEqualError if a request failed."""
+    seen = send_load(load)
+    if seen.errors or not seen.requests:
+        raise NotEqualError(f"{seen.errors} of {seen.errors + seen.requests} requests to {load.path} failed")
+    return seen
+
+
+def _in_words(who: str, seen: Seen) -> str:
+    return f"{who}: {seen.per_second:,.0f} requests/s, p50 {seen.p50_ms:.2f} ms, p99 {seen.p99_ms:.2f} ms"
+
+
+ROW = Row(unit="requests/s", is_higher_better=True, target_ratio=_TARGET, measure=measure)
