@@ -43,7 +43,7 @@ def show_alerts(settings: DashboardSettings) -> None:
     if history.unreadable:
         st.html(notes([f"{count(history.unreadable, 'file')} in reports/alerts hold no event that can be read."]))
     if not history.news:
-        st.html(empty("No alert yet", "Nothing has failed, drifted or run late in this workspace."))
+        st.html(empty("No alert yet", "Nothing was told of this workspace so far."))
     firing = history.firing
     if firing:
         st.html(section("Firing now", "Since when, UTC."))
@@ -61,7 +61,7 @@ def firing_tile(history: AlertHistory) -> Tile:
     """How many alerts fire."""
     firing = history.firing
     critical = sum(news.severity == "critical" for news in firing)
-    note = f"{critical} critical" if firing else "all quiet"
+    note = f"{critical} critical" if firing else "none fires"
     tone: Tone = "bad" if critical else "note" if firing else "good"
     return Tile("Alerts firing", str(len(firing)), note, tone)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from MLOps.charts.strategy_charts import Dates
 
+_DETAILS = ("model_version", "model_digest", "champion_version", "champion_digest", "last_date")
+
 
 @dataclass(frozen=True)
 class BacktestFolder:
@@ -34,12 +36,19 @@ class BacktestFolder:
         Which model was tested, for a person.
     last_date : str
         Last session of its window.
+    digest : str
+        Of the tested model.
+    champion_version, champion_digest : str
+        Of the champion that ran beside it; empty if none.
     """
 
     folder: Path
     made_at: datetime
     model: str
     last_date: str
+    digest: str
+    champion_version: str
+    champion_digest: str
 
     @property
     def title(self) -> str:
@@ -59,6 +68,8 @@ class BacktestPaths:
         By strategy, as a multiple of the first session's.
     returns : DataFrame
         Column `date`, then the daily simple returns of each strategy; K-1 rows.
+    positions : DataFrame or None
+        What model and champion held after each close; None in a backtest of a release that did not keep it.
     report : Path
         The page that run_backtest made.
     """
@@ -67,6 +78,7 @@ class BacktestPaths:
     dates: "Dates"
     wealth: Mapping[str, FloatArray]
     returns: "pd.DataFrame"
+    positions: "pd.DataFrame | None"
     report: Path
 
 
@@ -91,6 +103,7 @@ def read_backtest_paths(folder: Path) -> BacktestPaths:
         raise DataError(f"{folder.name} is no whole backtest any more", mend="run run_backtest again")
     scorecard = read_scorecard(result.artifacts["performance"].path)
     returns = pd.read_parquet(result.artifacts["returns"].path)
+    held = result.artifacts.get("positions")
     days = returns["date"].to_numpy().astype("datetime64[D]")
     return BacktestPaths(
         scorecard=scorecard,
@@ -100,6 +113,7 @@ def read_backtest_paths(folder: Path) -> BacktestPaths:
             for name in returns.columns.drop("date")
         },
         returns=returns,
+        positions=None if held is None else pd.read_parquet(held.path),
         report=result.artifacts["report"].path,
     )
 
@@ -115,7 +129,14 @@ def _listed(path: Path) -> BacktestFolder | None:
         made_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except (OSError, ValidationError):  # cleaned away meanwhile, or no output of a stage
         return None
-    version = result.details.get("model_version")
-    digest = str(result.details.get("model_digest") or "")[:8]
-    model = f"Version {version}" if version else f"Model {digest}"
-    return BacktestFolder(path.parent, made_at, model, str(result.details.get("last_date", "")))
+    told = {name: str(result.details.get(name) or "") for name in _DETAILS}
+    model = f"Version {told['model_version']}" if told["model_version"] else f"Model {told['model_digest'][:8]}"
+    return BacktestFolder(
+        folder=path.parent,
+        made_at=made_at,
+        model=model,
+        last_date=told["last_date"],
+        digest=told["model_digest"],
+        champion_version=told["champion_version"],
+        champion_digest=told["champion_digest"],
+    )

@@ -16,7 +16,7 @@ _FEWEST_POINTS = 2  # of a line over time
 _WORDS: Mapping[Status, tuple[str, Tone]] = {
     Status.NO_DRIFT: ("No drift", "good"),
     Status.DRIFT: ("Drift", "bad"),
-    Status.NOT_CHECKED: ("Not checked", "quiet"),
+    Status.NOT_CHECKED: ("Could not be checked", "note"),
 }
 
 
@@ -64,18 +64,24 @@ def drift_tile(checks: Mapping[str, Sequence[SubjectCheck]]) -> Tile:
     last = [found[-1] for found in checks.values() if found]
     if not last:
         return Tile("Drift", "Not checked", "no check yet", "quiet")
-    drifted = [SUBJECTS[each.found.subject][0].lower() for each in last if each.found.status is Status.DRIFT]
+    drifted, calm, unchecked = (_names(last, status) for status in (Status.DRIFT, Status.NO_DRIFT, Status.NOT_CHECKED))
+    without_answer = f"could not be checked: {', '.join(unchecked)}"
     if drifted:
-        return Tile("Drift", "Drift", ", ".join(drifted), "bad")
-    answered = [each for each in last if each.found.status is Status.NO_DRIFT]
-    if not answered:
-        return Tile("Drift", "Not checked", "no answer", "quiet")
-    return Tile("Drift", "No drift", f"{count(len(answered), 'subject')} checked", "good")
+        return Tile("Drift", "Drift", "; ".join([", ".join(drifted), *([without_answer] if unchecked else [])]), "bad")
+    if calm and unchecked:
+        return Tile("Drift", "Partly checked", without_answer, "note")
+    if unchecked:
+        return Tile("Drift", "Could not check", ", ".join(unchecked), "note")
+    return Tile("Drift", "No drift", f"{count(len(calm), 'subject')} checked", "good")
+
+
+def _names(last: Sequence[SubjectCheck], status: Status) -> list[str]:
+    return [SUBJECTS[each.found.subject][0].lower() for each in last if each.found.status is status]
 
 
 def _tile(last: SubjectCheck) -> Tile:
     words, tone = _WORDS[last.found.status]
-    note = "no answer"
+    note = "the reason stands below"
     if last.day is not None:
         drifted = sum(column.is_drifted for column in last.found.columns)
         note = f"{drifted} of {count(len(last.found.columns), 'column')}"

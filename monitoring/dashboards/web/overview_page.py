@@ -18,6 +18,7 @@ from monitoring.dashboards.web.runs_page import stage_table
 from monitoring.dashboards.web.show_parts import read_or_say, show_chart
 from monitoring.dashboards.web.stage_health import read_stage_health
 from monitoring.dashboards.web.strategy_page import strategy_tiles
+from monitoring.dashboards.web.tested_model import TestedModel, tested_model
 from monitoring.dashboards.web.wording import count
 
 
@@ -38,11 +39,10 @@ def show_overview(settings: DashboardSettings) -> None:
         return
     history = read_or_say(lambda: read_history(settings, STOCK_TRADING.name))
     backtest = read_or_say(lambda: read_backtest_paths(backtests[0].folder)) if backtests else None
-    shown = [champion_tile(history)] if history else []
-    shown += strategy_tiles(backtest.scorecard) if backtest else []
-    st.html(tiles([*shown, drift_tile(by_subject(read_checks(reports))), firing_tile(read_alerts(reports))]))
+    champion = [champion_tile(history)] if history else []
+    st.html(tiles([*champion, drift_tile(by_subject(read_checks(reports))), firing_tile(read_alerts(reports))]))
     if backtest is not None:
-        _show_growth(backtest, backtests[0].model)
+        _show_backtest(backtest, tested_model(backtests[0], history))
     if history is not None:
         _show_decision(history)
     if health:
@@ -63,9 +63,12 @@ def _show_heading(data: MarketData | None) -> None:
     st.html(heading("Trading agents", lead, "REPLAY" if data.is_replay else ""))
 
 
-def _show_growth(backtest: BacktestPaths, model: str) -> None:
+def _show_backtest(backtest: BacktestPaths, tested: TestedModel) -> None:
+    """The newest backtest, under the name of its own model, which need not be the champion."""
     card = backtest.scorecard
-    st.html(section("Growth", f"{model}, {card.first_date} to {card.last_date}: what 100 became, costs paid."))
+    st.html(section(f"Newest backtest: {tested.title}", tested.told))
+    st.html(tiles([tested.tile, *strategy_tiles(card)]))
+    st.caption(f"{card.first_date} to {card.last_date}: what 100 became, costs paid.")
     show_chart(draw_growth(backtest.dates, backtest.wealth), "growth")
 
 

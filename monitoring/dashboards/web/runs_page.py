@@ -8,6 +8,7 @@ from monitoring.dashboards.web.render_blocks import Cell, Chip, Column, empty, h
 from monitoring.dashboards.web.show_parts import read_or_say
 from monitoring.dashboards.web.stage_health import StageHealth, read_stage_health
 from monitoring.dashboards.web.wording import duration, moment
+from monitoring.drift.verdict import Status
 
 _STAGES = (
     Column("Stage", "strong"),
@@ -29,6 +30,11 @@ _STATES = {
     "FAILED": Chip("failed", "bad"),
     "KILLED": Chip("killed", "note"),
     "RUNNING": Chip("running", "model"),
+}
+
+_ANSWERS = {
+    Status.DRIFT: Chip("found drift", "bad"),
+    Status.NOT_CHECKED: Chip("could not check", "note"),
 }
 
 
@@ -59,8 +65,21 @@ def stage_table(health: list[StageHealth]) -> str:
 
 
 def _stage_row(health: StageHealth) -> tuple[Cell, ...]:
-    ended = Chip("ended well", "good") if health.succeeded else Chip("failed", "bad")
-    return health.stage, (ended,), moment(health.ended_at), duration(health.seconds), duration(health.usual_seconds)
+    return (
+        health.stage,
+        _ended(health),
+        moment(health.ended_at),
+        duration(health.seconds),
+        duration(health.usual_seconds),
+    )
+
+
+def _ended(health: StageHealth) -> tuple[Chip, ...]:
+    """How a run ended; of a check, what it found: one that could not check did not end well."""
+    if not health.succeeded:
+        return (Chip("failed", "bad"),)
+    found = tuple(chip for status, chip in _ANSWERS.items() if status in health.answers)
+    return found or (Chip("ended well", "good"),)
 
 
 def _run_row(run: RecordedRun) -> tuple[Cell, ...]:

@@ -8,6 +8,7 @@ from experiment_tracking.metric_samples import Sample
 from experiment_tracking.metric_sinks import TextFileSink, metrics_folder
 from MLOps import metric_catalogue as catalogue
 from MLOps.settings.stage_settings import StageSettings
+from monitoring.drift.verdict import Status
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class StageHealth:
         UTC.
     seconds, usual_seconds : float or None
         Wall time, and the median of the runs before; None where it is not known.
+    answers : frozenset of Status
+        What a drift check found of its subjects; empty for other stages.
     """
 
     stage: str
@@ -29,6 +32,7 @@ class StageHealth:
     ended_at: datetime | None
     seconds: float | None
     usual_seconds: float | None
+    answers: frozenset[Status]
 
 
 def read_stage_health(settings: StageSettings) -> list[StageHealth]:
@@ -47,6 +51,7 @@ def _health(stage: str, samples: list[Sample]) -> StageHealth | None:
     }
     if (success := values.get(catalogue.STAGE_SUCCESS.name)) is None:
         return None
+    found = {sample.value for sample in samples if sample.metric == catalogue.DRIFT_STATUS}
     ended = values.get(catalogue.STAGE_LAST_RUN.name)
     return StageHealth(
         stage=stage,
@@ -54,4 +59,5 @@ def _health(stage: str, samples: list[Sample]) -> StageHealth | None:
         ended_at=datetime.fromtimestamp(ended, UTC) if ended is not None else None,
         seconds=values.get(catalogue.STAGE_DURATION.name),
         usual_seconds=values.get(catalogue.STAGE_USUAL_DURATION.name),
+        answers=frozenset(status for status in Status if status in found),
     )

@@ -5,9 +5,13 @@ import streamlit as st
 from MLOps.charts.strategy_charts import LOOKS, draw_differences, draw_drawdowns, draw_growth, draw_months
 from MLOps.evaluation.comparison import CHAMPION, MODEL, Scorecard
 from MLOps.settings.dashboard import DashboardSettings
+from model_registry.family import STOCK_TRADING
 from monitoring.dashboards.web.backtest_files import BacktestPaths, list_backtests, read_backtest_paths
-from monitoring.dashboards.web.render_blocks import Cell, Column, Tile, empty, heading, section, table, tiles
+from monitoring.dashboards.web.champions_page import read_history
+from monitoring.dashboards.web.positions_table import positions_table
+from monitoring.dashboards.web.render_blocks import Cell, Column, Tile, empty, heading, notes, section, table, tiles
 from monitoring.dashboards.web.show_parts import offer_file, read_or_say, show_chart
+from monitoring.dashboards.web.tested_model import TestedModel, tested_model
 from monitoring.dashboards.web.wording import number, percent, times
 
 _COLUMNS = (
@@ -19,9 +23,11 @@ _COLUMNS = (
     Column("Turnover a year", "number minor"),
 )
 
+_NO_POSITIONS = "An earlier release made this backtest and kept no positions; its whole report, below, draws them."
+
 
 def show_strategy(settings: DashboardSettings) -> None:
-    """One backtest: figures, growth, drawdown, months, and how sure the differences are."""
+    """One backtest: whose it is, figures, growth, drawdown, positions, and how sure the differences are."""
     found = list_backtests(settings.paths.reports)
     if not found:
         st.html(heading("Strategy"))
@@ -31,9 +37,10 @@ def show_strategy(settings: DashboardSettings) -> None:
     chosen = found[0]
     if len(found) > 1:
         chosen = st.selectbox("Backtest", found, format_func=lambda each: each.title, key="backtest")
+    history = read_or_say(lambda: read_history(settings, STOCK_TRADING.name))
     backtest = read_or_say(lambda: read_backtest_paths(chosen.folder))
     if backtest is not None:
-        _show_backtest(backtest)
+        _show_backtest(backtest, tested_model(chosen, history))
 
 
 def no_backtest() -> str:
@@ -57,16 +64,18 @@ def strategy_tiles(scorecard: Scorecard) -> list[Tile]:
     ]
 
 
-def _show_backtest(backtest: BacktestPaths) -> None:
+def _show_backtest(backtest: BacktestPaths, tested: TestedModel) -> None:
     card = backtest.scorecard
     model = card.strategies[MODEL]
     window = Tile("Window", f"{card.sessions} sessions", f"{card.first_date} to {card.last_date}")
     traded = Tile("Turnover a year", times(model.turnover), f"costs paid {model.costs_paid:,.0f}")
+    st.html(section(tested.title, tested.told))
     st.html(tiles([*strategy_tiles(card), traded, window]))
     st.html(section("Growth", "What 100 became."))
     show_chart(draw_growth(backtest.dates, backtest.wealth), "growth")
     st.html(section("Drawdown", "Fall from the highest wealth so far."))
     show_chart(draw_drawdowns(backtest.dates, backtest.wealth), "drawdown")
+    _show_positions(backtest)
     st.html(section("All strategies"))
     st.html(table(_COLUMNS, _rows(card)))
     confidence = f"{100 * card.terms.bootstrap.confidence_fraction:g}"
@@ -77,6 +86,15 @@ def _show_backtest(backtest: BacktestPaths) -> None:
     with st.container(key="ta-wide"):  # scrolls on a phone
         show_chart(draw_months(backtest.returns), "months")
     offer_file(backtest.report, "Download the whole report", f"backtest-{card.last_date}.html")
+
+
+def _show_positions(backtest: BacktestPaths) -> None:
+    lead = f"What the test held after the close of {backtest.scorecard.last_date}; no broker holds it."
+    st.html(section("Last positions", lead))
+    if backtest.positions is None:
+        st.html(notes([_NO_POSITIONS], "quiet"))
+    else:
+        st.html(positions_table(backtest.positions))
 
 
 def _rows(card: Scorecard) -> list[tuple[Cell, ...]]:

@@ -66,8 +66,17 @@ class Shown:
         result = StageResult(stage="ingest_data", key="0", status="made", folder=Path(), details=details | warnings)
         (folder / RESULT_FILE).write_text(result.model_dump_json())
 
-    def write_backtest(self, version: int = 2, daily_return: float = 0.001) -> Path:
-        """A backtest in which the model earns `daily_return` each session, and the champion half of it."""
+    def write_backtest(
+        self,
+        version: int = 2,
+        daily_return: float = 0.001,
+        digests: tuple[str, str] = ("d" * 64, "c" * 64),
+        keeps_positions: bool = True,
+    ) -> Path:
+        """A backtest in which the model earns `daily_return` each session, and the champion half of it.
+
+        `digests` are those of the model and of the champion, version 2.
+        """
         names = {"model": daily_return, "champion": daily_return / 2, "equal_weight": 0.0}
 
         def make(folder: Path, _key: str) -> Made:
@@ -77,12 +86,14 @@ class Shown:
             card = _scorecard(dates[-1].date())
             (folder / "performance.json").write_text(card.model_dump_json())
             (folder / "report.html").write_text("<p>the whole report</p>")
-            return Made(
-                files={"returns": "returns.parquet", "performance": "performance.json", "report": "report.html"},
-                details={"model_version": version, "model_digest": "d" * 64, "last_date": str(card.last_date)},
-            )
+            files = {"returns": "returns.parquet", "performance": "performance.json", "report": "report.html"}
+            if keeps_positions:
+                _positions().to_parquet(folder / "positions.parquet", index=False)
+                files["positions"] = "positions.parquet"
+            tested = {"model_version": str(version), "model_digest": digests[0], "last_date": str(card.last_date)}
+            return Made(files=files, details=tested | {"champion_version": "2", "champion_digest": digests[1]})
 
-        identity = {"version": str(version), "return": str(daily_return)}
+        identity = {"version": str(version), "return": str(daily_return), "keeps": str(keeps_positions)}
         output = Output("run_backtest", self.reports / "backtests", self.settings, extra=identity)
         folder = make_once(output, make, MemoryTracker()).folder
         made_at = START.timestamp() + version  # so that their order does not hang on the clock of the disk
@@ -164,14 +175,33 @@ class Shown:
         place = {"log_url": "", "drift_subject": "features", "check": "k", "asks_retraining": True, "pushed": False}
         write_event(self.reports, DriftFoundEvent.model_validate(values | place))
 
-    def write_stage(self, stage: str, succeeded: bool = True, ended_at: datetime = START) -> None:
-        """What a run of a stage reports."""
+    def write_stage(
+        self, stage: str, succeeded: bool = True, ended_at: datetime = START, found: dict[str, Status] | None = None
+    ) -> None:
+        """What a run of a stage reports; of a drift check, what it found of each subject."""
         samples = [
             Sample(catalogue.STAGE_SUCCESS, float(succeeded), (stage,)),
             Sample(catalogue.STAGE_DURATION, 12.5, (stage,)),
             Sample(catalogue.STAGE_LAST_RUN, ended_at.timestamp(), (stage,)),
+            *(Sample(catalogue.DRIFT_STATUS, float(status), (subject,)) for subject, status in (found or {}).items()),
         ]
         report_metrics(self.settings, {stage: samples})
+
+
+def _positions() -> pd.DataFrame:
+    """Two sessions: the model goes from cash to AAA and a little BBB, the champion holds both alike."""
+    rows = [
+        ("2024-03-21", "model", "AAA", 0.0, 0.0),
+        ("2024-03-21", "model", "BBB", 0.0, 0.0),
+        ("2024-03-22", "model", "AAA", 1200.0, 0.25),
+        ("2024-03-22", "model", "BBB", 2500.5, 0.6),
+        ("2024-03-21", "champion", "AAA", 10.0, 0.5),
+        ("2024-03-21", "champion", "BBB", 10.0, 0.5),
+        ("2024-03-22", "champion", "AAA", 10.0, 0.45),
+        ("2024-03-22", "champion", "BBB", 10.0, 0.55),
+    ]
+    frame = pd.DataFrame(rows, columns=["date", "strategy", "ticker", "shares", "weight"])
+    return frame.assign(date=pd.to_datetime(frame["date"]))
 
 
 def _scorecard(last: date) -> Scorecard:
@@ -240,9 +270,11 @@ def furnish() -> Callable[[Path], Shown]:
         shown = Shown(workspace)
         shown.write_market_data()
         first = shown.register(0.1)
-        shown.judge(first, passed=False)
-        shown.write_backtest(version=1, daily_return=-0.001)
-        shown.write_backtest(version=2)
+        champion = shown.judge(first, passed=False).champion_digest or ""  # version 2, equal weight
+        third = shown.register(0.2)
+        shown.judge(third, passed=False)
+        shown.write_backtest(version=1, daily_return=-0.001, digests=(first.digest, champion))
+        shown.write_backtest(version=3, digests=(third.digest, champion))
         shown.write_drift(date(2024, 2, 5), name="check-1")
         shown.write_drift(date(2024, 3, 5), excess=2.5, name="check-2")
         shown.write_failure()
@@ -250,6 +282,7 @@ def furnish() -> Callable[[Path], Shown]:
         shown.write_drift_alert()
         shown.write_stage("ingest_data")
         shown.write_stage("train_rl_agent", succeeded=False)
+        shown.write_stage("check_data_drift", found={"features": Status.DRIFT, "news_scores": Status.NOT_CHECKED})
         return shown
 
     return work
