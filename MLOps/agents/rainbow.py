@@ -59,9 +59,9 @@ class RainbowAgent:
         progress : float
             Share of the training that is done, in [0, 1].
         """
+        best: IntArray = self.learner.values(observations, with_noise=self._model.is_noisy).argmax(1)
         if self._model.is_noisy:
-            return self.learner.values(observations, with_noise=True).argmax(1)
-        best = self.learner.values(observations, with_noise=False).argmax(1)
+            return best
         is_random = self._chances.random(len(best)) < self.epsilon(progress)
         return np.where(is_random, self._chances.integers(0, self._actions, len(best)), best)
 

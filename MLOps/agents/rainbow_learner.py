@@ -113,15 +113,31 @@ class RainbowLearner:
         told = self.online.forward(seen).view(self._shape)
         judged = self._target.forward(later).view(self._shape)
         chosen = told[size:] if is_double else judged
-        labels: tuple[Any, ...] = (batch.actions, batch.returns, batch.discounts, batch.weights)
         if self._model.is_categorical:
             log_probabilities, judging = torch.log_softmax(told[:size], -1), torch.softmax(judged, -1)
             choosing = torch.softmax(chosen, -1) if is_double else judging
-            parts = (log_probabilities.numpy(), choosing.numpy(), judging.numpy(), self._support.numpy())
-            loss = categorical_slope(*parts, *labels, self._slope)
+            loss = categorical_slope(
+                log_probabilities.numpy(),
+                choosing.numpy(),
+                judging.numpy(),
+                self._support.numpy(),
+                batch.actions,
+                batch.returns,
+                batch.discounts,
+                batch.weights,
+                self._slope,
+            )
         else:
-            values = (told[:size, :, 0].numpy(), chosen[..., 0].numpy(), judged[..., 0].numpy())
-            loss = value_slope(*values, *labels, self._slope)
+            loss = value_slope(
+                told[:size, :, 0].numpy(),
+                chosen[..., 0].numpy(),
+                judged[..., 0].numpy(),
+                batch.actions,
+                batch.returns,
+                batch.discounts,
+                batch.weights,
+                self._slope,
+            )
         self.online.backward(observations, self._logit_slope, len(seen))
         return loss
 
