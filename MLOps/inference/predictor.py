@@ -6,7 +6,7 @@ delivery folder.
     predictor = CryptoPredictor(model_path="model.onnx", obs_dim=32)
     predictor.predict(observation)  # 1: buy now, 0: wait
 
-An observation is [position_value, remaining_time, prices...], float32: see the README of the delivery.
+An observation is [position_value, remaining_time, prices...], float32; `observation_of` makes it from closes.
 """
 
 import hashlib
@@ -168,6 +168,40 @@ class CryptoPredictor:
                 f"obs_dim={obs_dim}, but {place} takes {self.obs_dim} numbers (a window of {self.obs_dim - 2})",
                 f"obs_dim={self.obs_dim}, or a network of that window",
             )
+
+
+def observation_of(closes: npt.ArrayLike, decision: int, cycle_steps: int, window_size: int = 30) -> FloatArray:
+    """What is known at the last of `closes`, as the network wants it, (window_size + 2,) float32.
+
+    Parameters
+    ----------
+    closes : (T,) numbers
+        Closing prices up to now, oldest first and without a gap: at least `window_size` of them, and those of the
+        cycle up to now.
+    decision : int
+        Decisions of the cycle that were taken before this one: 0 at its first.
+    cycle_steps : int
+        Decisions of a cycle, 2 or more.
+    window_size : int
+        Prices that the network sees, 2 or more.
+
+    Raises
+    ------
+    ObservationError
+        If there are too few prices, one is no positive number, or the cycle has no such decision.
+    """
+    prices, needed = np.asarray(closes, dtype=np.float64), max(window_size, decision + 1)
+    if window_size < 2 or not 0 <= decision < cycle_steps or cycle_steps < 2:
+        raise ObservationError(f"decision={decision} of {cycle_steps}, window_size={window_size}", "0 to cycle_steps-1")
+    if prices.ndim != 1 or len(prices) < needed or not (np.isfinite(prices) & (prices > 0)).all():
+        raise ObservationError(f"closes of shape {prices.shape}", f"at least {needed} positive prices, oldest first")
+    seen, logs = prices[-needed:], np.log(prices[-window_size:])
+    low, high = seen.min(), seen.max()
+    position = (prices[-1] - low) / (high - low) if high > low else 0.5
+    size = np.sqrt((np.diff(logs) ** 2).sum())
+    history = (logs - logs[-1]) / size if size > 0 else np.zeros(window_size)
+    remaining = (cycle_steps - 1 - decision) / (cycle_steps - 1)
+    return np.concatenate([[position, remaining], history]).astype(np.float32)
 
 
 def _session(model: bytes, place: str, threads: int) -> Any:
