@@ -18,6 +18,8 @@ _ENDS: dict[type[_Event], dict[Status | None, str]] = {
 }
 """What ends each alert, and how that is told; None: a subject that is wanted and not there."""
 _NAMES: dict[type[_Event], str] = {DriftFoundEvent: "drift_found", DriftNotCheckedEvent: "drift_not_checked"}
+_OF_ANOTHER_STRATEGY = {"timing_observation"}
+"""Subjects whose drift a training of the stock strategy, which is what may be asked for, would not mend."""
 _BEGINS: dict[type[_Event], Status] = {DriftFoundEvent: Status.DRIFT, DriftNotCheckedEvent: Status.NOT_CHECKED}
 
 
@@ -49,7 +51,8 @@ def write_drift_events(settings: DriftSettings, check: str, subjects: Iterable[S
 def _event(
     kind: type[_Event], settings: DriftSettings, about: Mapping[str, object], status: str, message: str
 ) -> _Event:
-    asks = {"asks_retraining": settings.ask_for_retraining} if kind is DriftFoundEvent else {}
+    may_ask = settings.ask_for_retraining and about["drift_subject"] not in _OF_ANOTHER_STRATEGY
+    asks = {"asks_retraining": may_ask} if kind is DriftFoundEvent else {}
     when = {"at": datetime.now(UTC), "run_date": settings.run_date}
     told = {"event": _NAMES[kind], "status": status, "message": message, "log_url": ""}
     return kind.model_validate({**about, **when, **told, **asks})

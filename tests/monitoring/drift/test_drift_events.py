@@ -66,6 +66,14 @@ def _found(status: Status, subject: Any = "features") -> SubjectDrift:
     return SubjectDrift(subject=subject, status=status, reasons=("macd is far off",))
 
 
+def test_drift_of_buy_timing_asks_for_no_training_of_the_stock_strategy(settings: DriftSettings) -> None:
+    both = settings.model_copy(update={"subjects": ("features", "timing_observation"), "ask_for_retraining": True})
+    write_drift_events(both, "k1", [_found(Status.DRIFT, subject) for subject in both.subjects])
+    events, _ = read_events(settings.paths.reports)
+    asks = {event.drift_subject: event.asks_retraining for event in events if isinstance(event, DriftFoundEvent)}
+    assert asks == {"features": True, "timing_observation": False}
+
+
 def test_drift_is_told_once_a_check(settings: DriftSettings) -> None:
     for _ in range(2):
         write_drift_events(settings, "k1", [_found(Status.DRIFT), _found(Status.NO_DRIFT, "actions")])
