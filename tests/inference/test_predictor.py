@@ -13,9 +13,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from MLOps.environments.dca_timing import observations_of
 from MLOps.inference import predictor as predictor_module
-from MLOps.inference.predictor import CryptoPredictor, ModelFileError, ObservationError
+from MLOps.inference.predictor import CryptoPredictor, ModelFileError, ObservationError, observation_of
 from MLOps.inference.timing_onnx import timing_onnx_of_folder
+from MLOps.market.price_cycles import Cycles
 
 MakeModel = Callable[..., str]
 
@@ -194,3 +196,37 @@ def test_a_copy_of_the_file_works_where_only_numpy_and_onnxruntime_are(
     command = [sys.executable, "-I", "-S", "-c", script]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines() == [str(predictor.q_values(_observations(4)).tolist()), "[]"]
+
+
+@pytest.mark.parametrize(("window", "steps"), [(2, 2), (30, 24), (6, 40)])
+def test_an_observation_of_closes_is_what_the_environment_shows(window: int, steps: int) -> None:
+    closes = 5000 * np.exp(np.cumsum(np.random.default_rng(2).normal(0, 0.02, 300)))
+    closes[100:140] = closes[100]  # where nothing moves
+    times = np.datetime64("2019-01-01", "us") + np.arange(300) * np.timedelta64(1, "h")
+    starts = np.arange(window - 1, 250, 7)
+    expected = observations_of(Cycles(closes, starts, steps, window, times))
+    for cycle, start in enumerate(starts):
+        for decision in range(steps):
+            found = observation_of(closes[: start + decision + 1], decision, steps, window)
+            np.testing.assert_allclose(found, expected[cycle, decision], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("closes", "decision", "steps", "window", "told"),
+    [
+        ([1.0] * 29, 0, 24, 30, r"shape \(29,\); allowed: at least 30 positive prices"),
+        ([1.0] * 5, 5, 24, 3, "at least 6 positive prices"),
+        ([1.0, 0.0, 1.0], 0, 24, 3, "positive prices"),
+        ([1.0, float("nan"), 1.0], 0, 24, 3, "positive prices"),
+        ([[1.0] * 3], 0, 24, 3, "positive prices"),
+        ([1.0] * 40, 24, 24, 3, "decision=24 of 24"),
+        ([1.0] * 40, -1, 24, 3, "decision=-1 of 24"),
+        ([1.0] * 40, 0, 1, 3, "decision=0 of 1"),
+        ([1.0] * 40, 0, 24, 1, "window_size=1"),
+    ],
+)
+def test_closes_that_make_no_observation_are_told(
+    closes: list[float], decision: int, steps: int, window: int, told: str
+) -> None:
+    with pytest.raises(ObservationError, match=told):
+        observation_of(closes, decision, steps, window)
