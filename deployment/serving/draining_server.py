@@ -63,6 +63,12 @@ class DrainingServer(uvicorn.Server):
             for number in numbers:
                 loop.remove_signal_handler(number)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and tell where."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            _LOG.info("http://%s:%d (/docs tells its routes)", *listener.getsockname()[:2])
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, let kept connections say good-bye, then end as uvicorn does."""
         self._gate.is_draining = True

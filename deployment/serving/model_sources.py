@@ -9,10 +9,8 @@ from MLOps.errors import RegistryError
 from MLOps.inference.model_files import model_digest
 from MLOps.settings.stage_settings import StageSettings
 from model_registry.champion import champion_version
-from model_registry.family import FAMILIES
+from model_registry.family import CRYPTO_TIMING
 from model_registry.open_registry import find_registry
-
-_FAMILY = "crypto_timing"
 
 
 class FolderSource:
@@ -54,7 +52,7 @@ class ChampionSource:
         ServiceUnavailableError
             If the registry cannot be reached.
         """
-        family, name = FAMILIES[_FAMILY], self._settings.registry.model_name
+        family, name = CRYPTO_TIMING, self._settings.registry.model_name
         registry = find_registry(self._settings)
         if registry is None:
             raise RegistryError(

@@ -94,6 +94,7 @@ def _body_error(error: ValidationError) -> BodyError:
         "extra_forbidden": "is no known field; there is observations",
         "list_type": f"must be a list, not {_JSON_NAMES.get(type(given).__name__, 'that')}",
         "too_short": "must hold at least one observation",
+        "model_type": "the body must be a JSON object with the field observations",
     }.get(kind, fault["msg"])
     return BodyError(reason, field or None)
 

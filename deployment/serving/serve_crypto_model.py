@@ -45,8 +45,7 @@ def serve_crypto_model(settings: ServeCryptoModelSettings, tracker: Tracker) -> 
     with _bound(settings.serving.host, settings.ports.predictor) as listener:
         application = _application(settings, keys)
         server = DrainingServer(application.gate, settings.serving)
-        told = "with" if keys.is_on else "without"
-        _LOG.info("http://%s:%d (/docs tells its routes), %s an API key", *listener.getsockname()[:2], told)
+        _LOG.info("an API key is %s", "demanded" if keys.is_on else "not demanded")
         server.run(sockets=[listener])
     ended_by = server.signal.name if server.signal else ""
     return StageResult(

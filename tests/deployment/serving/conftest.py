@@ -1,0 +1,154 @@
+"""Applications over small models, asked in this process, and a registry whose champion can be moved."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from deployment.serving.access import KeyCheck
+from deployment.serving.build_server import Application, build_application
+from deployment.serving.model_slot import Candidate
+from deployment.serving.model_sources import FolderSource
+from MLOps.settings.compose import compose_settings
+from MLOps.settings.serving import ServeCryptoModelSettings, ServerSettings
+from model_registry.champion import ensure_champion, promote
+from model_registry.family import CRYPTO_TIMING
+from model_registry.filesystem_registry import FilesystemRegistry
+from model_registry.registry import ModelVersion
+from model_registry.verdict import GateResult, Verdict
+
+T = TypeVar("T")
+FloatArray = npt.NDArray[np.float32]
+
+
+def server_settings(*overrides: str) -> ServerSettings:
+    return compose_settings(ServeCryptoModelSettings, "serve_crypto_model", overrides).serving
+
+
+@dataclass
+class Service:
+    """An application, asked without a socket."""
+
+    application: Application
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, method: str, route: str, **arguments: Any) -> httpx.Response:
+        async def one(client: httpx.AsyncClient) -> httpx.Response:
+            return await client.request(method, route, **arguments)
+
+        return self.run(one)
+
+    def post(self, observations: object, **arguments: Any) -> httpx.Response:
+        return self.ask("POST", "/predict", json={"observations": observations}, **arguments)
+
+    def run(self, work: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
+        async def inside() -> T:
+            transport = httpx.ASGITransport(self.application.gate)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=self.headers) as client:
+                return await work(client)
+
+        return asyncio.run(inside())
+
+
+@pytest.fixture(scope="session")
+def model_folder(make_timing_model: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of a window of 6, so of 8 numbers. Only read it."""
+    folder = tmp_path_factory.mktemp("served") / "model"
+    make_timing_model(folder, seed=1, window_size=6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def make_services(model_folder: Path) -> Iterator[Callable[..., Service]]:
+    """A maker: ``make(*overrides, folder=None, key=None, is_empty=False)``."""
+    made: list[Application] = []
+
+    def make(*overrides: str, folder: Path | None = None, key: str | None = None, is_empty: bool = False) -> Service:
+        source = FolderSource(folder or model_folder, threads=1)
+        application = build_application(server_settings(*overrides), source, KeyCheck(key), watches=False)
+        made.append(application)
+        if not is_empty:
+            application.slot.put(source.wanted().load())
+        return Service(application)
+
+    yield make
+    for application in made:
+        application.batcher.close()
+
+
+@pytest.fixture
+def make_service(make_services: Callable[..., Service]) -> Callable[..., Service]:
+    """`make_services`, for a service that a test may change."""
+    return make_services
+
+
+@pytest.fixture
+def service(make_service: Callable[..., Service]) -> Service:
+    """The application with its default settings, without a key."""
+    return make_service()
+
+
+@dataclass
+class Sources:
+    """A source whose model is put by the test."""
+
+    candidate: Candidate | Exception | None = None
+
+    def wanted(self) -> Candidate:
+        if isinstance(self.candidate, Exception):
+            raise self.candidate
+        assert self.candidate is not None
+        return self.candidate
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry in a folder, with the baseline as its first champion."""
+
+    workspace: Path
+    store: FilesystemRegistry
+    baseline: ModelVersion
+
+    def register(self, folder: Path) -> ModelVersion:
+        return self.store.register(folder, "crypto_timing", {"registered_at": "2026-01-02T03:04:05+00:00"})
+
+    def promote(self, version: ModelVersion) -> None:
+        """Let the gates pass, and the alias move."""
+        champion = self.store.by_alias("crypto_timing", CRYPTO_TIMING.champion_alias)
+        assert champion is not None
+        gates = tuple(
+            GateResult(gate=name, figure=1.0, threshold=0.0, passed=True, reason="") for name in CRYPTO_TIMING.gates
+        )
+        verdict = Verdict(
+            key=f"v{version.version}",
+            family=CRYPTO_TIMING.name,
+            basis="gates",
+            as_of=None,
+            model_digest=version.digest,
+            champion_digest=champion.digest,
+            outcome="passed",
+            gates=gates,
+        )
+        self.store.store_verdict(version, verdict)
+        promote(self.store, version, verdict, CRYPTO_TIMING)
+
+    def overrides(self) -> list[str]:
+        return [f"paths.workspace={self.workspace}", "registry.kind=filesystem"]
+
+
+@pytest.fixture
+def registry(workspace: Path) -> Registry:
+    store = FilesystemRegistry(workspace / "models" / "registry")
+    return Registry(workspace, store, ensure_champion(store, "crypto_timing", CRYPTO_TIMING))
+
+
+@pytest.fixture
+def observations() -> FloatArray:
+    """(5, 8) float32."""
+    return np.random.default_rng(3).normal(size=(5, 8)).astype(np.float32)

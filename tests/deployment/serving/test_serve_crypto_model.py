@@ -1,0 +1,217 @@
+"""The server as a process: what it refuses to start with, what it serves, and how it ends."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployment.serving.serve_crypto_model import main
+from MLOps.settings.project import project_root
+
+BODY = json.dumps({"observations": [[0.1] * 8]})
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(autouse=True)
+def _no_key_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SERVING_API_KEY", raising=False)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err.splitlines()[-1].partition(" ")[2]
+
+
+class Server:
+    """A server's process; it listens once `words` tells so."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.port = free_port()
+        script = project_root() / "deployment" / "serving" / "serve_crypto_model.py"
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), "--port", str(self.port), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            text=True,
+        )
+
+    def wait_for(self, words: str) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if words in line:
+                return
+        pytest.fail(f"the server never said {words!r}")
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def end(self) -> dict[str, Any]:
+        """Wait for the end; gives the last line of standard output."""
+        out, _ = self.process.communicate(timeout=60)
+        told: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return told
+
+
+@pytest.fixture
+def start(workspace: Path) -> Iterator[Callable[..., Server]]:
+    started: list[Server] = []
+
+    def make(*arguments: str) -> Server:
+        started.append(Server("--workspace", str(workspace), *arguments))
+        return started[-1]
+
+    yield make
+    for server in started:
+        server.process.kill()
+        server.process.communicate()
+
+
+def test_port_in_use_is_one_clear_line(model_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        flags = ["--model_path", str(model_folder), "--port", str(port), "--workspace", str(workspace)]
+        assert main(flags) == 4
+    told = f"serve_crypto_model: port {port} on 127.0.0.1 is in use; allowed: a free port; mend: --port"
+    assert last_line(capsys).startswith(told)
+
+
+def test_other_address_without_a_key_is_refused(
+    model_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model_path", str(model_folder), "--port", str(free_port()), "--workspace", str(workspace)]
+    assert main([*flags, "serving.host=0.0.0.0"]) == 2
+    assert last_line(capsys).startswith("serve_crypto_model: serving.host=0.0.0.0 without an API key")
+
+
+def test_host_that_is_no_address_is_refused(
+    model_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVING_API_KEY", "a-key-of-the-test-0123456789")
+    flags = ["--model_path", str(model_folder), "--port", str(free_port()), "--workspace", str(workspace)]
+    assert main([*flags, "serving.host='not an address'"]) == 2
+    assert "serving.host=not an address is no address" in last_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("damage", "status", "told"),
+    [
+        (lambda folder: (folder / "model.json").unlink(), 3, "model.json does not exist"),
+        (
+            lambda folder: (folder / "model.json").write_text('{"kind": "pickle"}'),
+            6,
+            "kinds rainbow_timing and buy_first",
+        ),
+        (lambda folder: (folder / "policy.safetensors").write_bytes(b"\x80\x04"), 6, "cannot be read"),
+    ],
+)
+def test_folder_without_a_usable_model_is_refused(
+    make_timing_model: Callable[..., str],
+    workspace: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Path], object],
+    status: int,
+    told: str,
+) -> None:
+    make_timing_model(tmp_path / "model", window_size=6)
+    damage(tmp_path / "model")
+    flags = ["--model_path", str(tmp_path / "model"), "--port", str(free_port()), "--workspace", str(workspace)]
+    assert main(flags) == status
+    assert told in last_line(capsys)
+
+
+def test_term_answers_what_was_asked_for_and_loses_no_request(start: Callable[..., Server], model_folder: Path) -> None:
+    """Callers on kept connections ask on and on; each is answered to the last, which closes its connection."""
+    server = start("--model_path", str(model_folder))
+    server.wait_for("http://127.0.0.1")
+    statuses: list[int] = []
+    faults: list[Exception] = []
+    are_many = threading.Event()
+
+    def ask() -> None:
+        connection = server.connect()
+        is_closed = False
+        while not is_closed:
+            try:
+                connection.request("POST", "/predict", BODY, JSON)
+                answer = connection.getresponse()
+                answer.read()
+            except Exception as error:  # noqa: BLE001 - told below
+                faults.append(error)
+                return
+            statuses.append(answer.status)
+            is_closed = answer.getheader("Connection") == "close"
+            if len(statuses) >= 50:
+                are_many.set()
+
+    half_sent = server.connect()
+    half_sent.putrequest("POST", "/predict")
+    half_sent.putheader("Content-Type", "application/json")
+    half_sent.putheader("Content-Length", str(len(BODY)))
+    half_sent.endheaders(BODY[:10].encode())
+    callers = [threading.Thread(target=ask) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    assert are_many.wait(30)
+    server.process.send_signal(signal.SIGTERM)
+    server.wait_for("SIGTERM: no new connections")
+    half_sent.send(BODY[10:].encode())
+    statuses.append(half_sent.getresponse().status)
+    for caller in callers:
+        caller.join(30)
+    told = server.end()
+    assert faults == []
+    assert set(statuses) == {200}
+    assert (server.process.returncode, told["details"]["ended_by"]) == (0, "SIGTERM")
+    assert told["metrics"]["requests"] == len(statuses)
+    with pytest.raises(ConnectionRefusedError):
+        server.connect().connect()
+
+
+def test_interrupt_ends_it_as_a_shell_expects(start: Callable[..., Server], model_folder: Path) -> None:
+    server = start("--model_path", str(model_folder), "serving.drain_linger_seconds=0")
+    server.wait_for("http://127.0.0.1")
+    server.process.send_signal(signal.SIGINT)
+    assert server.end()["details"]["ended_by"] == "SIGINT"
+    assert server.process.returncode == 130
+
+
+def test_champion_that_moves_is_followed_without_a_failed_request(
+    start: Callable[..., Server], registry: Any, make_timing_model: Callable[..., str], tmp_path: Path
+) -> None:
+    server = start("registry.kind=filesystem", "serving.poll_seconds=0.05")
+    server.wait_for("serving crypto_timing version 1 (buy_first")
+    connection = server.connect()
+
+    def ask() -> dict[str, Any]:
+        connection.request("POST", "/predict", BODY, JSON)
+        answer = connection.getresponse()
+        told: dict[str, Any] = json.load(answer)
+        assert answer.status == 200
+        return told
+
+    assert ask()["actions"] == [1]
+    make_timing_model(tmp_path / "model", window_size=6)
+    registry.promote(registry.register(tmp_path / "model"))
+    versions = [1]
+    while versions[-1] == 1 and len(versions) < 100_000:
+        versions.append(ask()["model"]["version"])
+    assert versions[-1] == 2
+    server.wait_for("serving crypto_timing version 2 (rainbow_timing")
