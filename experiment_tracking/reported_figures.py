@@ -92,6 +92,8 @@ FIGURES: Mapping[str, tuple[Figure, ...]] = {
     ),
     "promote_to_paper": _promotion("stock_trading"),
     "promote_sentiment_model": _promotion("sentiment"),
+    "evaluate_crypto_timing": (Figure("cycles", catalogue.STAGE_ROWS),),
+    "promote_crypto_timing": _promotion("crypto_timing"),
     "check_champions": _CHAMPION,
     "check_data_drift": _DRIFT,
 }

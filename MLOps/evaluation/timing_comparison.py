@@ -34,8 +34,7 @@ from MLOps.evaluation.timing_savings import (
 from MLOps.evaluation.timing_thresholds import fit_thresholds
 from MLOps.market.accounting import FloatArray
 from MLOps.market.price_cycles import Cycles
-from MLOps.settings.timing import TimingDataSettings
-from MLOps.settings.timing_evaluation import TimingTerms
+from MLOps.settings.timing_evaluation import TimingBaselineSettings, TimingConditions, TimingTerms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +50,7 @@ class TimingScorecard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: TimingDataSettings = Field(description="Prices, cycles and windows of time.")
-    terms: TimingTerms = Field(description="Terms of the comparison.")
+    conditions: TimingConditions = Field(description="Prices, cycles, fee and terms.")
     first_decision: datetime = Field(description="First instant at which anything was decided, UTC.")
     last_decision: datetime = Field(description="Last instant at which anything could be bought, UTC.")
     cycles: int = Field(ge=1, description="Cycles, each with one purchase.")
@@ -127,8 +125,7 @@ def compare_timing(
     champion: ChoosesSteps | None,
     train: Cycles,
     test: Cycles,
-    data: TimingDataSettings,
-    terms: TimingTerms,
+    conditions: TimingConditions,
 ) -> TimingComparison:
     """Let all policies buy in the same cycles and measure them.
 
@@ -142,18 +139,19 @@ def compare_timing(
     test : Cycles
         What is compared on; they follow one another and do not overlap.
     """
+    terms, fee_bps = conditions.terms, conditions.environment.fee_bps
     policies = {MODEL: agents[0]} | ({CHAMPION: champion} if champion else {}) | _baselines(train, terms)
     steps = {name: policy(test) for name, policy in policies.items()}
-    paid = {name: prices_paid(test, chosen, terms.fee_bps)[None] for name, chosen in steps.items()}
-    paid[MEAN] = with_fee(cycle_prices(test).mean(axis=1), terms.fee_bps)[None]
-    paid[RANDOM] = _random_prices(test, terms)[None]
+    paid = {name: prices_paid(test, chosen, fee_bps)[None] for name, chosen in steps.items()}
+    paid[MEAN] = with_fee(cycle_prices(test).mean(axis=1), fee_bps)[None]
+    paid[RANDOM] = _random_prices(test, terms.baselines, fee_bps)[None]
     if len(agents) > 1:
-        seeds = [paid[MODEL][0], *(prices_paid(test, agent(test), terms.fee_bps) for agent in agents[1:])]
+        seeds = [paid[MODEL][0], *(prices_paid(test, agent(test), fee_bps) for agent in agents[1:])]
         paid[SEEDS] = np.array(seeds)
     names = [name for name in (MODEL, SEEDS, CHAMPION, *BASELINES) if name in paid]
     paid = {name: paid[name] for name in names}
     _LOG.info("let %d policies buy in %d cycles", len(paid), len(test.starts))
-    return TimingComparison(test, steps, paid, _scorecard(test, steps, paid, data, terms, len(agents)))
+    return TimingComparison(test, steps, paid, _scorecard(test, steps, paid, conditions, len(agents)))
 
 
 def _baselines(train: Cycles, terms: TimingTerms) -> dict[str, ChoosesSteps]:
@@ -166,11 +164,10 @@ def _baselines(train: Cycles, terms: TimingTerms) -> dict[str, ChoosesSteps]:
     }
 
 
-def _random_prices(test: Cycles, terms: TimingTerms) -> FloatArray:
+def _random_prices(test: Cycles, settings: TimingBaselineSettings, fee_bps: float) -> FloatArray:
     """(C,) mean price over many draws of the step."""
-    baselines = terms.baselines
-    generator = np.random.default_rng(baselines.random_seed)
-    draws = [prices_paid(test, random_step(test, generator), terms.fee_bps) for _ in range(baselines.random_draws)]
+    generator = np.random.default_rng(settings.random_seed)
+    draws = [prices_paid(test, random_step(test, generator), fee_bps) for _ in range(settings.random_draws)]
     return np.asarray(np.mean(draws, axis=0))
 
 
@@ -178,11 +175,10 @@ def _scorecard(
     test: Cycles,
     steps: Mapping[str, IntArray],
     paid: Mapping[str, FloatArray],
-    data: TimingDataSettings,
-    terms: TimingTerms,
+    conditions: TimingConditions,
     seeds: int,
 ) -> TimingScorecard:
-    times, firsts = test.times, cycle_prices(test)[:, 0]
+    terms, times, firsts = conditions.terms, test.times, cycle_prices(test)[:, 0]
 
     def advantages(name: str) -> dict[str, Effect]:
         return {
@@ -192,8 +188,7 @@ def _scorecard(
         }
 
     return TimingScorecard(
-        data=data,
-        terms=terms,
+        conditions=conditions,
         first_decision=_instant(times[test.starts[0]]),
         last_decision=_instant(times[test.starts[-1] + test.steps - 1]),
         cycles=len(test.starts),

@@ -14,13 +14,13 @@ def features_file(paths: PathSettings, named: Path | None) -> Path:
     return (paths.workspace / (named or paths.processed / FEATURES)).resolve()
 
 
-def tell_origin(features: Path) -> tuple[tuple[str, ...], dict[str, str]]:
-    """What a reader must know of the features, and their origin, licence and digest by caption."""
+def tell_origin(features: Path, caption: str = "Features") -> tuple[tuple[str, ...], dict[str, str]]:
+    """What a reader must know of the features, or of other data, and their origin, licence and digest by caption."""
     made = read_result(features.parent)
     details = made.details if made else {}
     sources = {
         "Data": details.get("origin"),
         "Licence": details.get("licence"),
-        "Features": f"sha256 {sha256_of(features)}",
+        caption: f"sha256 {sha256_of(features)}",
     }
-    return data_warnings(details), {caption: str(text) for caption, text in sources.items() if text}
+    return data_warnings(details), {name: str(text) for name, text in sources.items() if text}

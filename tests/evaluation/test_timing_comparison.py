@@ -18,26 +18,27 @@ from MLOps.evaluation.timing_comparison import (
 from MLOps.evaluation.timing_policies import best_step, first_step, last_step, secretary_step
 from MLOps.evaluation.timing_savings import finding_of
 from MLOps.market.price_cycles import Cycles
-from MLOps.settings.timing import TimingDataSettings
-from MLOps.settings.timing_evaluation import TimingTerms
+from MLOps.settings.timing_evaluation import TimingConditions
 
 STEPS, WINDOW, CYCLES = 8, 4, 60
-DATA = TimingDataSettings(
-    symbol="BTC",
-    frequency="1h",
-    window_size=WINDOW,
-    cycle_steps=STEPS,
-    train_start=None,
-    validation_start=date(2020, 2, 1),
-    test_start=date(2020, 3, 1),
-    test_end=None,
-)
-TERMS = TimingTerms.model_validate(
+CONDITIONS = TimingConditions.model_validate(
     {
-        "fee_bps": 10,
-        "baselines": {"random_draws": 400, "random_seed": 1, "threshold_relative_to": "window_mean"},
-        "bootstrap": {"resamples": 300, "confidence_fraction": 0.9, "seed": 2},
-        "power_fraction": 0.8,
+        "data": {
+            "symbol": "BTC",
+            "frequency": "1h",
+            "window_size": WINDOW,
+            "cycle_steps": STEPS,
+            "train_start": None,
+            "validation_start": date(2020, 2, 1),
+            "test_start": date(2020, 3, 1),
+            "test_end": None,
+        },
+        "environment": {"fee_bps": 10, "reward_scale": 1},
+        "terms": {
+            "baselines": {"random_draws": 400, "random_seed": 1, "threshold_relative_to": "window_mean"},
+            "bootstrap": {"resamples": 300, "confidence_fraction": 0.9, "seed": 2},
+            "power_fraction": 0.8,
+        },
     }
 )
 
@@ -52,7 +53,7 @@ def random_walk(seed: int, cycles: int = CYCLES) -> Cycles:
 def compared() -> TimingComparison:
     """Three agents, of which one knows the future, on a random walk."""
     agents = [best_step, first_step, last_step]
-    return compare_timing(agents, secretary_step, random_walk(1), random_walk(2), DATA, TERMS)
+    return compare_timing(agents, secretary_step, random_walk(1), random_walk(2), CONDITIONS)
 
 
 def test_every_policy_stands_beside_the_model(compared: TimingComparison) -> None:
@@ -87,7 +88,7 @@ def test_seeds_are_told_one_by_one_and_as_a_mean(compared: TimingComparison) -> 
 
 
 def test_one_seed_has_no_figures_over_seeds() -> None:
-    single = compare_timing([last_step], None, random_walk(1), random_walk(2), DATA, TERMS)
+    single = compare_timing([last_step], None, random_walk(1), random_walk(2), CONDITIONS)
     assert tuple(single.paid) == ("model", *BASELINES)
     assert single.scorecard.seed_advantages == {}
     same = single.scorecard.advantages["buy_last"]
@@ -96,8 +97,8 @@ def test_one_seed_has_no_figures_over_seeds() -> None:
 
 
 def test_advantage_turns_its_sign_with_the_two() -> None:
-    one = compare_timing([last_step], first_step, random_walk(1), random_walk(2), DATA, TERMS).scorecard
-    other = compare_timing([first_step], last_step, random_walk(1), random_walk(2), DATA, TERMS).scorecard
+    one = compare_timing([last_step], first_step, random_walk(1), random_walk(2), CONDITIONS).scorecard
+    other = compare_timing([first_step], last_step, random_walk(1), random_walk(2), CONDITIONS).scorecard
     assert one.advantages["champion"].mean == pytest.approx(-other.advantages["champion"].mean)
 
 
@@ -105,7 +106,7 @@ def test_figures_of_steps_by_hand() -> None:
     closes = np.array([1, 1, 1, 1, 10, 9, 8, 12, 20, 30, 30, 18], dtype=np.float64)
     times = np.datetime64("2020-03-01", "us") + np.arange(12) * np.timedelta64(1, "h")
     test = Cycles(closes, np.array([4, 8]), 4, 4, times)
-    figures = compare_timing([last_step], None, test, test, DATA, TERMS).scorecard
+    figures = compare_timing([last_step], None, test, test, CONDITIONS).scorecard
     last = figures.policies["model"]
     assert (last.mean_step, last.last_step_fraction) == (3, 1)
     assert last.price_paid == pytest.approx(15 * 1.001)
@@ -131,7 +132,7 @@ def test_purchases_are_a_row_a_cycle(compared: TimingComparison) -> None:
 def test_thresholds_are_fitted_on_the_training_cycles_alone() -> None:
     """Prices that always rise teach to buy at once, whatever comes in the test."""
     rising = random_walk(1)._replace(closes=np.linspace(1, 2, len(random_walk(1).closes)))
-    paid = compare_timing([first_step], None, rising, random_walk(2), DATA, TERMS).paid
+    paid = compare_timing([first_step], None, rising, random_walk(2), CONDITIONS).paid
     np.testing.assert_array_equal(paid["threshold"], paid["buy_first"])
 
 

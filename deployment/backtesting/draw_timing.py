@@ -1,0 +1,185 @@
+"""The charts of the timing report, as Plotly figures: purchases on the price, savings, steps, differences, training."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from deployment.backtesting.learning_curve import LearningCurve
+from MLOps.charts.chart_style import blank_figure, rounded
+from MLOps.charts.strategy_charts import Look
+from MLOps.evaluation.comparison import CHAMPION, MODEL
+from MLOps.evaluation.paired_seeds import Effect
+from MLOps.evaluation.timing_comparison import (
+    FIRST,
+    HINDSIGHT,
+    LAST,
+    MEAN,
+    RANDOM,
+    SECRETARY,
+    SEEDS,
+    THRESHOLD,
+    TimingComparison,
+)
+from MLOps.evaluation.timing_policies import cycle_prices
+from MLOps.evaluation.timing_savings import saving_bps
+from MLOps.market.accounting import FloatArray
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart
+TIMING_LOOKS = {
+    MODEL: Look("Model", "#0072B2", 3.0),
+    SEEDS: Look("Mean over seeds", "#56B4E9", 2.2),
+    CHAMPION: Look("Champion", "#D55E00", 2.2, "dash"),
+    FIRST: Look("Buys first", "#222222", 2.0, "dot"),
+    LAST: Look("Buys last", "#9A9A9A"),
+    RANDOM: Look("Random step", "#E69F00"),
+    MEAN: Look("Mean price of the cycle", "#B08A3C"),
+    SECRETARY: Look("Secretary rule", "#CC79A7"),
+    THRESHOLD: Look("Fitted thresholds", "#009E73"),
+    HINDSIGHT: Look("Best in hindsight", "#5B6875", 1.2, "dashdot"),
+}
+_CLOSE_CYCLES = 14  # that the second chart of purchases shows
+_MOST_POINTS = 4_000  # of a price line; a screen shows no more
+_BINS = 41
+
+
+def draw_timing(comparison: TimingComparison, curve: LearningCurve | None) -> dict[str, "go.Figure"]:
+    """Every chart of the report, by name; `scores` and `losses` where the training left its curve."""
+    cycles = len(comparison.cycles.starts)
+    charts = {
+        "advantages": draw_advantages(comparison.scorecard.advantages),
+        "purchases": draw_purchases(comparison, slice(0, cycles)),
+        "purchases_close": draw_purchases(comparison, slice(max(cycles - _CLOSE_CYCLES, 0), cycles)),
+        "savings": draw_savings(comparison),
+        "steps": draw_steps(comparison),
+    }
+    if curve is not None:
+        charts["scores"] = draw_curve(curve.frames, curve.mean_score_10, ".3~f")
+        charts["losses"] = draw_curve(curve.frames, curve.loss, ".3~g")
+    return charts
+
+
+def draw_advantages(advantages: Mapping[str, Effect]) -> "go.Figure":
+    """How much less the model paid than each other policy, with its interval; hindsight, which none beats, left out."""
+    shown = {name: effect for name, effect in advantages.items() if name != HINDSIGHT}
+    figure = blank_figure(height=70 + 40 * len(shown), hovermode="closest")
+    for name, effect in shown.items():
+        figure.add_scatter(
+            x=[effect.mean],
+            y=[TIMING_LOOKS[name].label],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [effect.upper - effect.mean],
+                "arrayminus": [effect.mean - effect.lower],
+                "thickness": 2.4,
+                "width": 7,
+            },
+            marker={"size": 11, "color": TIMING_LOOKS[name].color},
+            mode="markers",
+            showlegend=False,
+            hovertemplate="%{y}: %{x:.1f}<extra></extra>",
+        )
+    figure.add_vline(x=0, line={"color": "#222222", "width": 1.2})
+    figure.update_xaxes(
+        zeroline=False, title={"text": "basis points of the first price; right of 0 the model paid less"}
+    )
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def draw_purchases(comparison: TimingComparison, shown: slice) -> "go.Figure":
+    """Where the model and hindsight bought in some of the cycles, on the price; where they are few, lines part them."""
+    cycles = comparison.cycles
+    starts = cycles.starts[shown]
+    figure = blank_figure(height=400, hovermode="closest")
+    rows = np.arange(starts[0], starts[-1] + cycles.steps)
+    rows = rows[:: max(1, len(rows) // _MOST_POINTS)]
+    line = {"color": "#9AA5B1", "width": 1.2}
+    figure.add_scatter(
+        x=_instants(cycles.times[rows]), y=rounded(cycles.closes[rows], 2), name="Price", line=line, mode="lines"
+    )
+    for name, symbol, size in ((HINDSIGHT, "circle-open", 8), (MODEL, "circle", 7)):
+        bought = starts + comparison.steps[name][shown]
+        figure.add_scatter(
+            x=_instants(cycles.times[bought]),
+            y=rounded(cycles.closes[bought], 2),
+            name=TIMING_LOOKS[name].label,
+            mode="markers",
+            marker={"color": TIMING_LOOKS[name].color, "symbol": symbol, "size": size},
+            hovertemplate="%{x|%d %b %Y %H:%M}: %{y:,.2f}",
+        )
+    if len(starts) <= _CLOSE_CYCLES:
+        for instant in _instants(cycles.times[starts]):
+            figure.add_vline(x=instant, line={"color": "#C5CDD5", "width": 1, "dash": "dot"})
+    figure.update_yaxes(tickformat=",~r", title={"text": "US dollars"})
+    return figure
+
+
+def draw_savings(comparison: TimingComparison) -> "go.Figure":
+    """How often the model, and buying first, saved how much against the cycle's mean price."""
+    means = cycle_prices(comparison.cycles).mean(axis=1)
+    savings = {name: saving_bps(comparison.paid[name][0], means) for name in (FIRST, MODEL)}
+    edges = _edges(np.concatenate(list(savings.values())))
+    figure = blank_figure(height=320, hovermode="x unified")
+    for name, values in savings.items():
+        counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
+        figure.add_bar(
+            x=rounded((edges[1:] + edges[:-1]) / 2, 1),
+            y=counts.tolist(),
+            name=TIMING_LOOKS[name].label,
+            marker={"color": TIMING_LOOKS[name].color},
+            opacity=0.55,
+            hovertemplate="%{y} cycles",
+        )
+    figure.add_vline(x=0, line={"color": "#222222", "width": 1.2})
+    figure.update_layout(barmode="overlay", bargap=0)
+    figure.update_xaxes(title={"text": "basis points saved against the mean price; the ends hold all beyond"})
+    figure.update_yaxes(title={"text": "cycles"})
+    return figure
+
+
+def draw_steps(comparison: TimingComparison) -> "go.Figure":
+    """At which step of the cycle the model buys, and where hindsight would have."""
+    figure = blank_figure(height=300, tickformat=".0%")
+    for name in (HINDSIGHT, MODEL):
+        counts = np.bincount(comparison.steps[name], minlength=comparison.cycles.steps)
+        figure.add_bar(
+            x=list(range(len(counts))),
+            y=rounded(counts / counts.sum(), 4),
+            name=TIMING_LOOKS[name].label,
+            marker={"color": TIMING_LOOKS[name].color},
+            hovertemplate="%{y:.1%}",
+        )
+    figure.update_xaxes(title={"text": "step of the cycle, from 0; at the last one the purchase is forced"})
+    return figure
+
+
+def draw_curve(frames: Sequence[int], values: Sequence[float | None], tickformat: str) -> "go.Figure":
+    """One curve of the training over the decisions played; what was not known yet is left out."""
+    figure = blank_figure(height=280, tickformat=tickformat)
+    figure.add_scatter(
+        x=list(frames),
+        y=[None if value is None else float(f"{value:.6g}") for value in values],
+        mode="lines",
+        line={"color": TIMING_LOOKS[MODEL].color, "width": 1.6},
+        showlegend=False,
+        hovertemplate="%{y:.4~g}",
+    )
+    figure.update_xaxes(title={"text": "decisions played"})
+    return figure
+
+
+def _edges(values: FloatArray) -> FloatArray:
+    """Edges of the bins, alike around 0, that hold all but the outermost hundredth on either side."""
+    limit = float(np.abs(np.quantile(values, [0.01, 0.99])).max()) or 1.0
+    return np.linspace(-limit, limit, _BINS + 1)
+
+
+def _instants(times: npt.NDArray[np.datetime64]) -> list[str]:
+    """Instants as text, which Plotly reads as such."""
+    return [str(time) for time in times.astype("datetime64[m]")]
