@@ -57,6 +57,6 @@ class ServeCryptoModelSettings(StageSettings):
     """Settings of serve_crypto_model."""
 
     model_path: Path | None = machine_field(
-        "Model folder or delivery folder, relative to the project; empty takes the registry's champion."
+        "Model folder or delivery folder, relative to the workspace; empty takes the registry's champion."
     )
     serving: ServerSettings = machine_field("The server.")

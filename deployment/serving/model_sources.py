@@ -3,8 +3,10 @@
 from functools import partial
 from pathlib import Path
 
+from deployment.serving.delivery import NETWORK, is_delivery, load_delivery
 from deployment.serving.model_slot import Candidate
 from deployment.serving.served_model import Origin, ServedModel, load_served_model
+from MLOps.artifacts import sha256_of
 from MLOps.errors import RegistryError
 from MLOps.inference.model_files import model_digest
 from MLOps.settings.stage_settings import StageSettings
@@ -14,12 +16,13 @@ from model_registry.open_registry import find_registry
 
 
 class FolderSource:
-    """One model folder, which stays the same.
+    """One folder, which stays the same.
 
     Parameters
     ----------
     folder : Path
-        Holds ``model.json`` and, for a trained model, ``policy.safetensors``.
+        A model folder (``model.json`` and, for a trained model, ``policy.safetensors``), or a delivery of
+        export_crypto_model.
     threads : int
         Of one call.
     """
@@ -29,8 +32,11 @@ class FolderSource:
 
     def wanted(self) -> Candidate:
         """The folder's model; its digest is what lies there now."""
-        digest = model_digest(self._folder)
         origin = Origin(self._folder.resolve().name)
+        if is_delivery(self._folder):
+            digest = sha256_of(self._folder / NETWORK)
+            return Candidate(digest, None, partial(load_delivery, self._folder, origin, self._threads))
+        digest = model_digest(self._folder)
         return Candidate(digest, None, partial(load_served_model, self._folder, digest, origin, self._threads))
 
 

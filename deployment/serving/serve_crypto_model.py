@@ -18,7 +18,6 @@ from deployment.serving.draining_server import DrainingServer
 from deployment.serving.model_sources import ChampionSource, FolderSource
 from experiment_tracking.runner import run_stage
 from MLOps.errors import ServiceUnavailableError, SettingsError
-from MLOps.settings.project import from_project
 from MLOps.settings.serving import ServeCryptoModelSettings
 from MLOps.settings.stage_settings import fingerprint
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
@@ -63,7 +62,7 @@ def _application(settings: ServeCryptoModelSettings, keys: KeyCheck) -> Applicat
     threads = settings.serving.threads
     if settings.model_path is None:
         return build_application(settings.serving, ChampionSource(settings, threads), keys, watches=True)
-    source = FolderSource(from_project(settings.model_path), threads)
+    source = FolderSource(settings.paths.workspace / settings.model_path, threads)
     application = build_application(settings.serving, source, keys, watches=False)
     application.slot.put(source.wanted().load())
     return application
@@ -102,7 +101,11 @@ STAGE = Stage(
     settings_type=ServeCryptoModelSettings,
     run=serve_crypto_model,
     flags=(
-        ValueFlag("model_path", "model_path", "folder of the model to serve (default: the registry's champion)"),
+        ValueFlag(
+            "model_path",
+            "model_path",
+            "model or delivery folder, relative to the workspace (default: the registry's champion)",
+        ),
         ValueFlag("port", "ports.predictor", "port to listen on (default: 5000)"),
     ),
     exit_status=_exit_status,

@@ -86,7 +86,11 @@ def load_served_model(folder: Path, digest: str, origin: Origin, threads: int) -
         weights = read_timing_weights(folder, card)
         network = CryptoPredictor.from_bytes(timing_onnx(card, weights, digest), threads=threads)
         _try(network, TimingPolicy(card, weights), card.observation.size)
-    info = _info(card if isinstance(card, RainbowTimingCard) else None, digest, origin)
+    return named(_info(card if isinstance(card, RainbowTimingCard) else None, digest, origin), network)
+
+
+def named(info: ModelInfo, network: Computes) -> ServedModel:
+    """A network that names itself in each answer."""
     name = orjson.dumps(info.model_dump(include={"name", "version", "digest"}))
     return ServedModel(info, network, b',"model":' + name + b"}")
 
