@@ -104,7 +104,7 @@ STAGE = Stage(
         ValueFlag(
             "model_path",
             "model_path",
-            "model or delivery folder, relative to the workspace (default: the registry's champion)",
+            "model or delivery folder (default: the registry's champion)",
         ),
         ValueFlag("port", "ports.predictor", "port to listen on (default: 5000)"),
     ),

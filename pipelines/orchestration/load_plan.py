@@ -6,17 +6,14 @@ before anything runs.
 """
 
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from MLOps.errors import SettingsError
-from MLOps.settings.project import project_root, readable
+from MLOps.settings.project import readable
+from MLOps.settings.stage_table import STAGE_TABLE, orchestration_folder, read_mapping
 from pipelines.orchestration.plan import Plan
 from pipelines.orchestration.plan_check import faults_of
-
-_STAGE_TABLE = "stages"
 
 
 def load_plan(name: str, folder: Path | None = None) -> Plan:
@@ -34,12 +31,12 @@ def load_plan(name: str, folder: Path | None = None) -> Plan:
     SettingsError
         With every fault of the plan in one line.
     """
-    folder = folder or project_root() / "config" / "orchestration"
+    folder = folder or orchestration_folder()
     path = folder / f"{name}.yaml"
-    if name == _STAGE_TABLE or not path.is_file():
-        plans = sorted(file.stem for file in folder.glob("*.yaml") if file.stem != _STAGE_TABLE)
+    if name == STAGE_TABLE or not path.is_file():
+        plans = sorted(file.stem for file in folder.glob("*.yaml") if file.stem != STAGE_TABLE)
         raise SettingsError(f"there is no plan {name!r}", ", ".join(plans), readable(folder))
-    values = {"name": name, **_read(path), "stages": _read(folder / f"{_STAGE_TABLE}.yaml")}
+    values = {"name": name, **read_mapping(path), "stages": read_mapping(folder / f"{STAGE_TABLE}.yaml")}
     try:
         plan = Plan.model_validate(values)
     except ValidationError as error:
@@ -48,13 +45,3 @@ def load_plan(name: str, folder: Path | None = None) -> Plan:
     if faults := list(faults_of(plan)):
         raise SettingsError(" | ".join(faults), mend=readable(path))
     return plan
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{readable(path)} cannot be read: {error}", "a YAML file", readable(path)) from error
-    if not isinstance(values, dict):
-        raise SettingsError(f"{readable(path)} holds {type(values).__name__}", "keys and values", readable(path))
-    return values

@@ -1,31 +1,16 @@
 """Plans: which stages make a strategy, in which order, and what each takes from an earlier one."""
 
-import importlib
 from datetime import date
-from pathlib import Path
 from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator
 
 from MLOps.settings.stage_settings import Settings, StageSettings
+from MLOps.settings.stage_table import StageEntry
 from pipelines.orchestration.references import references
 from pipelines.orchestration.settings_keys import holds_key
 
 Override = str | int | float | bool | date | None
-
-
-class StageEntry(Settings):
-    """A stage's line in the table."""
-
-    script: Path = Field(description="Command line, relative to the project root.")
-    settings: str = Field(pattern=r"^[\w.]+:\w+$", description="Its settings model, as module:class.")
-
-    @property
-    def settings_type(self) -> type[StageSettings]:
-        """The model itself; its module is imported here."""
-        module, _, name = self.settings.partition(":")
-        model: type[StageSettings] = getattr(importlib.import_module(module), name)
-        return model
 
 
 class Step(Settings):

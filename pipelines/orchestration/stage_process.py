@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from MLOps.errors import PlatformError, ServiceUnavailableError
 from MLOps.settings.project import from_project, project_root
+from MLOps.settings.stage_table import STAGE_ENVIRONMENT
 from MLOps.stage import StageResult
 
 _GRACE_SECONDS = 15.0
@@ -32,13 +33,6 @@ _POLL_SECONDS = 0.5
 _SILENCE_SECONDS = 15.0
 _TAIL_BYTES = 8192
 _INTERRUPTED = 130
-_ENVIRONMENT = {
-    # Sums in another order change the last bits, and threads that spin starve a small machine.
-    "OMP_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
 
 
 class StageFailedError(PlatformError):
@@ -151,7 +145,7 @@ class StageProcess:
         self._process = subprocess.Popen(
             [*tie, *self.command],
             cwd=project_root(),
-            env=_ENVIRONMENT | os.environ,
+            env=STAGE_ENVIRONMENT | os.environ,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
