@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deployment.backtesting.evaluate_crypto_timing import evaluate_crypto_timing
 from MLOps.inference.timing_model import RainbowTimingCard, write_timing_model
 from MLOps.market.crypto_bars import write_crypto_bars
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.timing_evaluation import TimingEvaluationSettings
+from MLOps.stage import MemoryTracker, StageResult
 from model_registry.champion import ensure_champion, promote
 from model_registry.family import CRYPTO_TIMING
 from model_registry.open_registry import open_registry
@@ -88,6 +90,17 @@ class Arena:
             *self.further,
         ]
 
+    @property
+    def promotion_overrides(self) -> list[str]:
+        """What promote_crypto_timing demands of the evidence, like what the evaluation was told."""
+        sections = ("data.", "terms.", "environment.")
+        return [f"evidence.{key}" if key.startswith(sections) else key for key in self.overrides]
+
+    def evaluate(self, *overrides: str) -> StageResult:
+        """The evaluation, other settings lying over the arena's."""
+        settings = compose_settings(TimingEvaluationSettings, "evaluate_crypto_timing", [*self.overrides, *overrides])
+        return evaluate_crypto_timing(settings, MemoryTracker())
+
     @cached_property
     def settings(self) -> TimingEvaluationSettings:
         return compose_settings(TimingEvaluationSettings, "evaluate_crypto_timing", self.overrides)
@@ -132,13 +145,13 @@ class Arena:
         self.registry.store_verdict(version, verdict)
         promote(self.registry, version, verdict, CRYPTO_TIMING)
 
-    def write_bars(self, pull: float = 0.3, seed: int = 1, **columns: Any) -> Path:
+    def write_bars(self, pull: float = 0.3, seed: int = 1, symbol: str = "BTC") -> Path:
         """Hourly bars whose logarithm is pulled to its mean each hour: 0 is a random walk, where nothing is gained."""
         generator = np.random.default_rng(seed)
         noise, levels = generator.normal(0, 0.01, BARS), np.zeros(BARS)
         for t in range(1, BARS):
             levels[t] = (1 - pull) * levels[t - 1] + noise[t]
-        return self.put_bars(bars_of(5000 * np.exp(levels)).assign(**columns))
+        return self.put_bars(bars_of(5000 * np.exp(levels), symbol), symbol.lower())
 
     def put_bars(self, bars: pd.DataFrame, symbol: str = "btc") -> Path:
         """Bars where the ingestion puts them."""
@@ -148,11 +161,11 @@ class Arena:
         return path
 
 
-def bars_of(closes: np.ndarray, symbol: str = "BTC", length: str = "1h") -> pd.DataFrame:
-    """Bars of the contract from 2018-01-01 on."""
-    opened = pd.date_range("2018-01-01", periods=len(closes), freq=length, tz="UTC").as_unit("us")
+def bars_of(closes: np.ndarray, symbol: str) -> pd.DataFrame:
+    """Hourly bars of the contract from 2018-01-01 on."""
+    opened = pd.date_range("2018-01-01", periods=len(closes), freq="1h", tz="UTC").as_unit("us")
     prices = dict.fromkeys(("open", "high", "low", "close"), closes)
-    times = {"timestamp": opened + pd.Timedelta(length), "opened_at": opened, "ticker": symbol}
+    times = {"timestamp": opened + pd.Timedelta("1h"), "opened_at": opened, "ticker": symbol}
     return pd.DataFrame(times | prices | {"volume": np.ones(len(closes)), "volume_usd": np.full(len(closes), np.nan)})
 
 
