@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from MLOps.alert_events import RunLateEvent, StageFailedEvent, end_alert, told_since, write_event
 from MLOps.errors import without_credentials
 from MLOps.settings.project import project_root
+from MLOps.settings.settings_keys import holds_key
 from MLOps.settings.stage_settings import StageSettings
 from pipelines.orchestration.chain_run import override_text, reports_folder
 from pipelines.orchestration.load_plan import load_plan
 from pipelines.orchestration.plan import Plan
-from pipelines.orchestration.settings_keys import holds_key
 from pipelines.orchestration.stage_operator import given_conf, run_date_of
 
 if TYPE_CHECKING:

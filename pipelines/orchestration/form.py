@@ -6,10 +6,10 @@ from functools import cache
 from typing import Any
 
 from MLOps.settings.compose import compose_settings
+from MLOps.settings.settings_keys import find_field, json_schema
 from MLOps.settings.stage_settings import StageSettings
 from pipelines.orchestration.chain_run import override_text
 from pipelines.orchestration.plan import Plan
-from pipelines.orchestration.settings_keys import find_field, json_schema
 
 
 @dataclass(frozen=True)

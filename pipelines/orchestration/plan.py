@@ -5,10 +5,10 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator
 
+from MLOps.settings.settings_keys import holds_key
 from MLOps.settings.stage_settings import Settings, StageSettings
 from MLOps.settings.stage_table import StageEntry
 from pipelines.orchestration.references import references
-from pipelines.orchestration.settings_keys import holds_key
 
 Override = str | int | float | bool | date | None
 

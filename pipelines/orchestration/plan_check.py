@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel
 
 from MLOps.settings.project import from_project
+from MLOps.settings.settings_keys import find_field, holds_key
 from MLOps.settings.stage_table import StageEntry
 from MLOps.stage import StageResult
 from pipelines.orchestration.plan import Plan, Step
 from pipelines.orchestration.references import references
-from pipelines.orchestration.settings_keys import find_field, holds_key
 
 
 def faults_of(plan: Plan) -> Iterator[str]:
