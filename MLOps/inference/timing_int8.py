@@ -9,10 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from MLOps.inference.timing_onnx import MEANS
+
 if TYPE_CHECKING:
     import onnx
 
-_KEPT = ("q_values",)  # the mean over atoms: one vector, and its rounding would move every value
+_KEPT = (MEANS,)  # one vector, whose rounding would move every value
 
 
 def int8_timing_onnx(graph: bytes) -> bytes:

@@ -28,6 +28,8 @@ OPSET = 17
 """Known to ONNX Runtime since 1.12 and to TensorRT 8.6 and later."""
 IR_VERSION = 8
 INPUT, OUTPUT = "observations", "q_values"
+MEANS = "means"
+"""The node that takes the mean over the atoms."""
 
 
 def timing_onnx_of_folder(folder: Path, expected_digest: str) -> bytes:
@@ -125,14 +127,17 @@ def _head(card: RainbowTimingCard, logits: str) -> tuple[list["onnx.NodeProto"],
     network = card.architecture
     if not network.is_categorical:
         return [helper.make_node("Identity", [logits], [OUTPUT], name=OUTPUT)], {}
+    support = np.linspace(network.v_min, network.v_max, network.atoms, dtype=np.float32)
     constants = {
-        "shape": np.array([0, ACTIONS, network.atoms], dtype=np.int64),  # 0: as many rows as there are
-        "support": np.linspace(network.v_min, network.v_max, network.atoms, dtype=np.float32),
+        "distributions": np.array([-1, network.atoms], dtype=np.int64),  # a row for each action of each observation
+        "support": support[:, None],
+        "actions": np.array([-1, ACTIONS], dtype=np.int64),
     }
     nodes = [
-        helper.make_node("Reshape", [logits, "shape"], ["logits"], name="logits"),
+        helper.make_node("Reshape", [logits, "distributions"], ["logits"], name="logits"),
         helper.make_node("Softmax", ["logits"], ["probabilities"], name="probabilities", axis=-1),
-        helper.make_node("MatMul", ["probabilities", "support"], [OUTPUT], name=OUTPUT),
+        helper.make_node("MatMul", ["probabilities", "support"], ["means"], name=MEANS),
+        helper.make_node("Reshape", ["means", "actions"], [OUTPUT], name=OUTPUT),
     ]
     return nodes, constants
 

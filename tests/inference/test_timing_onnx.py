@@ -23,6 +23,9 @@ from MLOps.inference.timing_model import (
 from MLOps.inference.timing_onnx import OPSET, timing_onnx, timing_onnx_of_folder
 from MLOps.inference.timing_policy import BuyFirstPolicy, TimingPolicy, load_timing_policy
 from MLOps.market.price_cycles import Cycles
+from MLOps.networks.dueling_categorical import RainbowNetwork
+from MLOps.settings.compose import compose_settings
+from MLOps.settings.rainbow import TrainRainbowSettings
 
 MakeModel = Callable[..., str]
 SWITCHES = [
@@ -83,6 +86,31 @@ def test_numpy_and_onnx_equal_torch(
     np.testing.assert_allclose(predictor.q_values(observations), expected, rtol=0, atol=1e-5)
     assert np.mean(predictor.predict_batch(observations) == expected.argmax(axis=1)) > 0.999
     assert set(policy.actions(observations)) <= {0, 1}
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+def test_the_graph_equals_the_network_that_learns_without_its_noise(
+    tmp_path: Path, make_timing_model: MakeModel, switches: dict[str, object]
+) -> None:
+    settings = compose_settings(TrainRainbowSettings, "train_rainbow").model
+    settings = settings.model_copy(update={**switches, "atoms": 51, "hidden_sizes": (40, 24)})
+    generator = torch.Generator().manual_seed(3)
+    network = RainbowNetwork(32, 2, settings, generator)
+    sigmas = [value for name, value in network.named_parameters() if name.endswith("_sigma")]
+    assert all(float(sigma.detach().min()) > 0 for sigma in sigmas)
+    network.draw(generator)
+    seen = torch.from_numpy(_observations())
+    noisy = network.q_values(seen).detach().numpy()
+    network.quiet()
+    expected = network.q_values(seen).detach().numpy()
+    assert np.abs(noisy - expected).max() > 1e-3
+    bounds = {"v_min": settings.v_min, "v_max": settings.v_max}
+    make_timing_model(tmp_path, hidden_sizes=[40, 24], stream_size=settings.stream_size, **bounds, **switches)
+    card, _ = _read(tmp_path)
+    means = {name: value.detach().numpy() for name, value in network.named_parameters() if not name.endswith("_sigma")}
+    digest = write_timing_model(tmp_path, card, means)
+    predictor = CryptoPredictor.from_bytes(timing_onnx_of_folder(tmp_path, digest))
+    np.testing.assert_allclose(predictor.q_values(seen.numpy()), expected, rtol=0, atol=1e-5)
 
 
 def test_value_and_centred_advantage_by_hand(tmp_path: Path, make_timing_model: MakeModel) -> None:
