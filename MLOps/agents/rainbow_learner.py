@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from MLOps.agents.folded_network import FoldedNetwork
 from MLOps.agents.rainbow_loss import BatchSlope, categorical_slope, value_slope
@@ -97,8 +97,7 @@ class RainbowLearner:
         """
         self.online.fold(self._generator)
         self._target.fold(self._generator)
-        observations, later = torch.from_numpy(batch.observations), torch.from_numpy(batch.next_observations)
-        loss = self._differentiate(observations, later, batch)
+        loss = self._differentiate(batch)
         norm = self._clip()
         self.optimizer.step()
         self.updates += 1
@@ -106,12 +105,16 @@ class RainbowLearner:
             self._target.parameters.copy_(self.online.parameters)
         return Update(loss, self._slope.errors, float(self._slope.values.mean()), norm)
 
-    def _differentiate(self, observations: Tensor, later: Tensor, batch: ReplayBatch) -> float:
-        size = len(observations)
-        is_double = self._model.is_double
-        seen = torch.cat((observations, later)) if is_double else observations
+    def _differentiate(self, batch: ReplayBatch) -> float:
+        """Write the slope at the online network's parameters; gives the loss.
+
+        What comes from NumPy is copied to memory that torch has aligned, for the last bits of a product depend on that.
+        """
+        size, is_double = len(batch.actions), self._model.is_double
+        both = torch.cat((torch.from_numpy(batch.observations), torch.from_numpy(batch.next_observations)))
+        seen = both if is_double else both[:size]
         told = self.online.forward(seen).view(self._shape)
-        judged = self._target.forward(later).view(self._shape)
+        judged = self._target.forward(both[size:]).view(self._shape)
         chosen = told[size:] if is_double else judged
         if self._model.is_categorical:
             log_probabilities, judging = torch.log_softmax(told[:size], -1), torch.softmax(judged, -1)
@@ -138,7 +141,7 @@ class RainbowLearner:
                 batch.weights,
                 self._slope,
             )
-        self.online.backward(observations, self._logit_slope, len(seen))
+        self.online.backward(both[:size], self._logit_slope, len(seen))
         return loss
 
     def _clip(self) -> float:
@@ -158,7 +161,7 @@ class RainbowLearner:
     def values(self, observations: npt.NDArray[np.float32], *, with_noise: bool) -> npt.NDArray[np.float32]:
         """Expected returns (B, A) of observations (B, D), under new noise or without any."""
         self.online.fold(self._generator if with_noise else None)
-        logits = self.online.forward(torch.from_numpy(observations)).view(self._shape)
+        logits = self.online.forward(torch.tensor(observations)).view(self._shape)
         if not self._model.is_categorical:
             return logits[..., 0].numpy().copy()
         return (torch.softmax(logits, -1) @ self._support).numpy()

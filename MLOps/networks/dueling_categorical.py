@@ -70,7 +70,7 @@ class RainbowNetwork(nn.Module):
         self.trunk = nn.ModuleList(plain_linear(*widths, generator) for widths in pairwise(sizes))
         self.value = Stream(sizes[-1], self.atoms, settings, generator) if settings.is_dueling else None
         self.advantage = Stream(sizes[-1], actions * self.atoms, settings, generator)
-        self.register_buffer("support", torch.linspace(settings.v_min, settings.v_max, self.atoms), persistent=False)
+        self.register_buffer("support", torch.linspace(*settings.support, self.atoms), persistent=False)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """Logits (B, A, Z)."""

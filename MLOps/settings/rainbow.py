@@ -23,15 +23,26 @@ class RainbowModelSettings(Settings):
     hidden_sizes: tuple[Units, ...] = Field(min_length=1, max_length=8, description="Units of the trunk's layers.")
     stream_size: Units = Field(description="Units of the hidden layer of each stream.")
     atoms: int = Field(ge=2, le=1001, description="Atoms of the return's distribution.")
-    v_min: float = Field(description="Lowest return that an atom stands for, in units of the reward.")
-    v_max: float = Field(description="Highest return that an atom stands for, in units of the reward.")
+    v_min: float | None = Field(
+        description="Lowest return that an atom stands for, in units of the reward; empty: as the train window has it."
+    )
+    v_max: float | None = Field(description="Highest one, likewise.")
     noisy_sigma: float = Field(gt=0, le=10, description="First size of the noise, over the root of a layer's inputs.")
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> "RainbowModelSettings":
-        if self.v_min >= self.v_max:
+        if (self.v_min is None) != (self.v_max is None):
+            raise ValueError("give both v_min and v_max, or null for both")
+        if self.v_min is not None and self.v_max is not None and self.v_min >= self.v_max:
             raise ValueError(f"v_min={self.v_min} must be below v_max={self.v_max}")
         return self
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Lowest and highest return that an atom stands for."""
+        assert self.v_min is not None, "known before a network is made"
+        assert self.v_max is not None
+        return self.v_min, self.v_max
 
     @property
     def returned_atoms(self) -> int:

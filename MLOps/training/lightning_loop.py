@@ -31,9 +31,10 @@ class RainbowModule(LightningModule):
         self._run, self._after_round = run, after_round
 
     def training_step(self, _frames: int, _batch_idx: int) -> None:
-        """Play a round."""
-        self._run.play_round()
-        self._after_round()
+        """Play a round; the trainer asks for one ahead, so that the last may come when the run is done."""
+        if not self._run.is_done:
+            self._run.play_round()
+            self._after_round()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The learner's own Adam."""

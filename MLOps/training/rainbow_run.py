@@ -154,6 +154,6 @@ class RainbowRun:
         self._recent.clear()
         self._recent.extend(state["recent"])
         self._figures = dict(state["figures"])
-        self._observations = np.array(state["observations"], np.float32)
+        self._observations = np.asarray(state["observations"], np.float32).copy()
         self.agent.restore(state["agent"])
         self._episodes.restore(state["episodes"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, read_result, sha256_of, write_text
-from MLOps.settings.rainbow import TrainRainbowSettings
+from MLOps.settings.rainbow import RainbowModelSettings, TrainRainbowSettings
 from MLOps.stage import RESUME_FLAG, Scalar, Stage, StageResult, Tracker, ValueFlag
 
 if TYPE_CHECKING:
@@ -77,8 +77,10 @@ def _make_model(
     from MLOps.inference.model_files import CARD_FILE, POLICY_FILE
     from MLOps.inference.timing_model import write_timing_model
     from MLOps.training.describe_timing import mean_weights, timing_card
+    from MLOps.training.return_range import with_support
 
-    run, curve = _trained(store, windows, settings, tracker)
+    model = with_support(settings.model, windows["train"], settings.environment)
+    run, curve = _trained(store, windows, model, settings, tracker)
     told: dict[str, int | float] = {
         "frames": run.frames,
         "updates": run.agent.learner.updates,
@@ -86,7 +88,7 @@ def _make_model(
         "best_validation_advantage_bps": round(run.best_score, 6),
     }
     facts: dict[str, Scalar] = {"bars_sha256": sha256_of(bars), "stopped_early": run.stopped_early, **told}
-    card = timing_card(settings, windows, facts)
+    card = timing_card(settings, model, windows, facts)
     digest = write_timing_model(folder, card, mean_weights(run.agent.network))
     write_text(folder / _CURVE, json.dumps(_as_columns(curve)) + "\n")
     tracker.artifact(folder / _CURVE)
@@ -104,7 +106,11 @@ def _make_model(
 
 
 def _trained(
-    store: "CheckpointStore", windows: "dict[str, Cycles]", settings: TrainRainbowSettings, tracker: Tracker
+    store: "CheckpointStore",
+    windows: "dict[str, Cycles]",
+    model: RainbowModelSettings,
+    settings: TrainRainbowSettings,
+    tracker: Tracker,
 ) -> "tuple[RainbowRun, list[dict[str, float]]]":
     """The run, its agent holding the weights that the validation window liked best, and its curves."""
     from MLOps.agents.rainbow import RainbowAgent
@@ -118,7 +124,7 @@ def _trained(
     training, environment = settings.training, settings.environment
     with isolated(training.seed, training.threads):
         episodes = DcaTimingBatch(windows["train"], environment, training.n_envs, training.seed)
-        agent = RainbowAgent(episodes.observation_size, episodes.actions, settings.model, training)
+        agent = RainbowAgent(episodes.observation_size, episodes.actions, model, training)
         run = RainbowRun(agent, episodes, training, advantage_over_first(windows["validation"], environment.fee_bps))
         progress = Progress(
             training.num_frames, show_bar=settings.show_progress, unit="frames", shown=("mean_score_10", "loss")
