@@ -10,7 +10,7 @@ from MLOps.settings.stage_settings import Settings, StageSettings
 from MLOps.settings.stage_table import StageEntry
 from pipelines.orchestration.references import references
 
-Override = str | int | float | bool | date | None
+Override = str | int | float | bool | date | tuple[str, ...] | None
 
 
 class Step(Settings):

@@ -10,6 +10,7 @@ from MLOps.errors import SettingsError
 from MLOps.settings.alert_delivery import DeliverAlertsSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.project import project_root
+from pipelines.orchestration.chain_run import override_text
 from pipelines.orchestration.load_plan import load_plan
 
 PLANS = sorted(
@@ -90,7 +91,7 @@ def test_a_stage_whose_script_is_gone_is_told(plan_values: dict[str, Any], write
 
 def test_an_unknown_plan_is_told_with_those_there_are() -> None:
     with pytest.raises(
-        SettingsError, match="no plan 'weekly'; allowed: crypto_data, daily_data, drift_watch, full_strategy"
+        SettingsError, match="no plan 'weekly'; allowed: crypto_data, crypto_timing, daily_data, drift_watch"
     ):
         load_plan("weekly")
 
@@ -116,6 +117,35 @@ def test_a_model_that_a_person_names_is_the_agents() -> None:
     assert [stage for stage in plan.owners("registry.model_name") if stage in ("score_news", *agents)] == agents
     assert plan.owners("model_version") == agents[1:]
     assert "score_news" in plan.owners("registry.kind")
+
+
+def test_buy_timing_goes_from_bars_to_a_verdict_on_the_bars_of_one_run() -> None:
+    plan = load_plan("crypto_timing")
+    ingestion, *others = plan.steps
+    assert [ingestion.stage, *(step.stage for step in others)] == [
+        "ingest_crypto_bars",
+        "check_data_drift",
+        "train_rainbow",
+        "evaluate_crypto_timing",
+        "promote_crypto_timing",
+    ]
+    bars = {value for step in others for key, value in step.overrides.items() if key.endswith("bars_path")}
+    assert bars == {"${ingest_crypto_bars.artifacts.bars.path}"}
+    assert others[0].overrides["subjects"] == ("timing_observation",)
+    assert override_text("subjects", others[0].overrides["subjects"]) == 'subjects=["timing_observation"]'
+
+
+def test_a_fee_that_is_tried_out_changes_what_is_judged_and_not_what_is_demanded() -> None:
+    plan = load_plan("crypto_timing")
+    assert plan.owners("environment.fee_bps") == ["train_rainbow", "evaluate_crypto_timing"]
+    assert plan.owners("evidence.environment.fee_bps") == ["promote_crypto_timing"]
+
+
+def test_another_coin_is_chosen_for_the_cycles_and_for_the_bars() -> None:
+    plan = load_plan("crypto_timing")
+    assert plan.owners("data") == ["check_data_drift", "train_rainbow", "evaluate_crypto_timing"]
+    assert plan.owners("data.symbol") == ["ingest_crypto_bars", *plan.owners("data")]
+    assert plan.owners("data@evidence.data") == ["promote_crypto_timing"]
 
 
 def test_signal_rates_are_measured_on_the_bars_of_the_same_run() -> None:

@@ -30,6 +30,8 @@ BESIDE_THE_STAGES: dict[str, type[StageSettings]] = {
     "monitoring_services": MonitoringServicesSettings,
     "write_sample_data": SampleDataSettings,
 }
+OF_BUY_TIMING = {"dca_timing"}
+"""Files of the group of environments that hold another market's settings than the others: one cannot replace those."""
 PRIMARIES = sorted(path.stem for path in (ROOT / "config/stages").glob("*.yaml"))
 
 
@@ -49,7 +51,10 @@ def _group_choices() -> Iterator[tuple[str, str]]:
                 continue
             group, _, section = next(iter(entry)).lstrip("/").partition("@")
             key = group if section == group else f"{group}@{section}"  # Hydra takes no other name
-            yield from ((primary, f"{key}={path.stem}") for path in sorted((ROOT / "config" / group).glob("*.yaml")))
+            choices = [path.stem for path in sorted((ROOT / "config" / group).glob("*.yaml"))]
+            (default,) = entry.values()
+            alike = [choice for choice in choices if (choice in OF_BUY_TIMING) == (default in OF_BUY_TIMING)]
+            yield from ((primary, f"{key}={choice}") for choice in alike)
 
 
 def _models() -> list[type[BaseModel]]:
