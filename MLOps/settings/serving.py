@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from MLOps.settings.crypto_source import Ticker
 from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
 
 
@@ -59,4 +60,5 @@ class ServeCryptoModelSettings(StageSettings):
     model_path: Path | None = machine_field(
         "Model folder or delivery folder, relative to the workspace; empty takes the registry's champion."
     )
+    symbol: Ticker | None = machine_field("Coin that the model must be of; empty takes any. The baseline has none.")
     serving: ServerSettings = machine_field("The server.")

@@ -1,13 +1,14 @@
 """Where the served model comes from: a folder, or the registry's champion."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from deployment.serving.delivery import NETWORK, is_delivery, load_delivery
-from deployment.serving.model_slot import Candidate
+from deployment.serving.model_slot import Candidate, ModelSource
 from deployment.serving.served_model import Origin, ServedModel, load_served_model
 from MLOps.artifacts import sha256_of
-from MLOps.errors import RegistryError
+from MLOps.errors import ModelError, RegistryError
 from MLOps.inference.model_files import model_digest
 from MLOps.settings.stage_settings import StageSettings
 from model_registry.champion import champion_version
@@ -73,3 +74,34 @@ class ChampionSource:
             return load_served_model(registry.fetch(version), version.digest, origin, self._threads)
 
         return Candidate(version.digest, version.version, load)
+
+
+class CoinSource:
+    """Another source, whose models must be of one coin; the baseline, which knows none, may come too.
+
+    Parameters
+    ----------
+    source : ModelSource
+        Where models come from.
+    symbol : str
+        The coin.
+    """
+
+    def __init__(self, source: ModelSource, symbol: str) -> None:
+        self._source, self._symbol = source, symbol
+
+    def wanted(self) -> Candidate:
+        """The source's model; `load` raises ModelError if it is of another coin."""
+        candidate = self._source.wanted()
+
+        def load() -> ServedModel:
+            model = candidate.load()
+            if model.info.symbol not in {None, self._symbol}:
+                raise ModelError(
+                    f"the model decides on {model.info.symbol}, asked for is {self._symbol}",
+                    f"a model of {self._symbol}",
+                    "--crypto, that is symbol, or --model_path",
+                )
+            return model
+
+        return replace(candidate, load=load)

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from deployment.serving.access import KeyCheck, key_check
 from deployment.serving.build_server import Application, build_application
 from deployment.serving.draining_server import DrainingServer
-from deployment.serving.model_sources import ChampionSource, FolderSource
+from deployment.serving.model_slot import ModelSource
+from deployment.serving.model_sources import ChampionSource, CoinSource, FolderSource
 from experiment_tracking.runner import run_stage
 from MLOps.errors import ServiceUnavailableError, SettingsError
 from MLOps.settings.serving import ServeCryptoModelSettings
@@ -59,12 +60,15 @@ def serve_crypto_model(settings: ServeCryptoModelSettings, tracker: Tracker) -> 
 
 def _application(settings: ServeCryptoModelSettings, keys: KeyCheck) -> Application:
     """The application; the model of a folder is served from the start, a champion as soon as there is one."""
-    threads = settings.serving.threads
-    if settings.model_path is None:
-        return build_application(settings.serving, ChampionSource(settings, threads), keys, watches=True)
-    source = FolderSource(settings.paths.workspace / settings.model_path, threads)
-    application = build_application(settings.serving, source, keys, watches=False)
-    application.slot.put(source.wanted().load())
+    threads, path = settings.serving.threads, settings.model_path
+    source: ModelSource = (
+        ChampionSource(settings, threads) if path is None else FolderSource(settings.paths.workspace / path, threads)
+    )
+    if settings.symbol is not None:
+        source = CoinSource(source, settings.symbol)
+    application = build_application(settings.serving, source, keys, watches=path is None)
+    if path is not None:
+        application.slot.put(source.wanted().load())
     return application
 
 
@@ -106,6 +110,7 @@ STAGE = Stage(
             "model_path",
             "model or delivery folder (default: the registry's champion)",
         ),
+        ValueFlag("symbol", "symbol", "coin that the model must be of (default: any)"),
         ValueFlag("port", "ports.predictor", "port to listen on (default: 5000)"),
     ),
     exit_status=_exit_status,

@@ -1,0 +1,1 @@
+"""What commands.py is made of: its parser, the stages as processes, the chain of a training."""

@@ -1,0 +1,131 @@
+"""What each command starts: one stage in its own place, or a chain of them."""
+
+import json
+import logging
+import shutil
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from deployment.command_line.stage_command import become_stage, keys_held, run_stage_process
+from MLOps.artifacts import written_whole
+from MLOps.settings.compose import compose_settings
+from MLOps.settings.crypto_decisions import InferCryptoTimingSettings
+from MLOps.settings.crypto_delivery import ExportCryptoModelSettings
+from MLOps.settings.rainbow import TrainRainbowSettings
+from MLOps.settings.timing import TimingDataSettings
+
+_LOG = logging.getLogger(__name__)
+TRAIN, INFER, EXPORT, SERVE = "train_rainbow", "infer_crypto_timing", "export_crypto_model", "serve_crypto_model"
+EVALUATE, CONVERT = "evaluate_crypto_timing", "convert_crypto_pickle"
+PICKLES = frozenset({".pkl", ".pickle"})
+OBSERVATIONS = frozenset({".npy", ".json"})
+
+
+def train(given: Namespace) -> int:
+    """Train, deliver to ``trained_models/<COIN>_<seed>/``, and show the purchases in ``plots/<COIN>_<seed>/``."""
+    overrides = _overrides(given)
+    own = _own(overrides, TRAIN, (CONVERT, EXPORT, EVALUATE))
+    settings = compose_settings(TrainRainbowSettings, TRAIN, own)
+    bars = _bars(given.data_path, overrides, settings.data)
+    _LOG.info("1 of 3: training on %s", settings.data.symbol)
+    trained = run_stage_process(
+        TRAIN, [*_path("--bars_path", bars), *_path("--output_model_dir", given.model_path), *own]
+    )
+    _LOG.info("2 of 3: the files to take away")
+    model, tried_on = _path("--model_path", trained.folder), _setting("bars_path", bars)
+    place = _path("--output_path", given.output_path)
+    delivered = run_stage_process(EXPORT, [*model, *place, *keys_held(EXPORT, overrides), *tried_on])
+    _LOG.info("3 of 3: its purchases on dates that it has not seen")
+    judged = run_stage_process(EVALUATE, [*model, *keys_held(EVALUATE, overrides), *tried_on])
+    plots = settings.paths.workspace / "plots" / delivered.folder.name
+    with written_whole(plots / "report.html") as temporary:
+        shutil.copyfile(judged.artifacts["report"].path, temporary)
+    told = {
+        "model": str(trained.folder),
+        "model_digest": trained.details.get("model_digest"),
+        "delivery": str(delivered.folder),
+        "plots": str(plots),
+        "finding": judged.details.get("finding"),
+    }
+    print(json.dumps(told), flush=True)  # noqa: T201
+    return 0
+
+
+def infer(given: Namespace) -> int:
+    """Decide over a file."""
+    overrides = _overrides(given)
+    own = _own(overrides, INFER, (CONVERT,))
+    path = _absolute(given.data_path)
+    if path is not None and path.suffix in PICKLES:
+        path = _converted(path, overrides, compose_settings(InferCryptoTimingSettings, INFER, own).data)
+    paths = {"--model_path": given.model_path, "--data_path": path, "--output_path": given.output_path}
+    become_stage(INFER, [*(part for flag, value in paths.items() for part in _path(flag, value)), *own])
+
+
+def export_onnx(given: Namespace) -> int:
+    """Make the files to take away."""
+    overrides = _overrides(given)
+    own = _own(overrides, EXPORT, (CONVERT,))
+    path = _absolute(given.data_path)
+    if path is not None and path.suffix in PICKLES:
+        path = _converted(path, overrides, compose_settings(ExportCryptoModelSettings, EXPORT, own).data)
+    is_observations = path is not None and path.suffix in OBSERVATIONS
+    tried_on = _setting("observations_path" if is_observations else "bars_path", path)
+    place = [*_path("--model_path", given.model_path), *_path("--output_path", given.output_path)]
+    become_stage(EXPORT, [*place, *own, *tried_on])
+
+
+def serve(given: Namespace) -> int:
+    """Answer over HTTP."""
+    port = [] if given.port is None else ["--port", given.port]
+    coin = [] if given.crypto is None else ["--symbol", given.crypto]
+    become_stage(SERVE, [*_path("--model_path", given.model_path), *port, *coin, *given.overrides])
+
+
+COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
+    "train": train,
+    "infer": infer,
+    "export_onnx": export_onnx,
+    "serve": serve,
+}
+
+
+def _overrides(given: Namespace) -> list[str]:
+    """The coin's group of settings, then what was given: the later one wins."""
+    coin = [] if given.crypto is None else [f"data={given.crypto.lower()}"]
+    return [*coin, *given.overrides]
+
+
+def _own(overrides: Sequence[str], stage: str, others: Sequence[str]) -> list[str]:
+    """What the stage gets: its own keys, and those that nobody knows, for it to complain of."""
+    elsewhere = {given for other in others for given in keys_held(other, overrides)}
+    held = set(keys_held(stage, overrides))
+    return [given for given in overrides if given in held or given not in elsewhere]
+
+
+def _bars(path: Path | None, overrides: Sequence[str], data: TimingDataSettings) -> Path | None:
+    """The bars to use: those of the file, made of it where it is a pickle; None for the newest that were ingested."""
+    path = _absolute(path)
+    return _converted(path, overrides, data) if path is not None and path.suffix in PICKLES else path
+
+
+def _converted(pickle: Path, overrides: Sequence[str], data: TimingDataSettings) -> Path:
+    """Bars out of a user's pickle."""
+    _LOG.info("first: bars of %s out of %s", data.symbol, pickle.name)
+    coin = ["--symbol", data.symbol, "--frequency", data.frequency]
+    result = run_stage_process(CONVERT, ["--pickle_path", str(pickle), *coin, *keys_held(CONVERT, overrides)])
+    return result.artifacts["bars"].path
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """A path as the caller means it, from the working directory; stages read theirs from the workspace."""
+    return None if path is None else path.expanduser().resolve()
+
+
+def _path(flag: str, path: Path | None) -> list[str]:
+    return [] if path is None else [flag, str(_absolute(path))]
+
+
+def _setting(key: str, path: Path | None) -> list[str]:
+    return [] if path is None else [f"{key}={json.dumps(str(path))}"]
