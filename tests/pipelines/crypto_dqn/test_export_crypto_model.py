@@ -198,7 +198,7 @@ def test_a_registered_model_is_taken_by_alias_or_version(workspace: Path, model:
     for asked in ("model_alias=challenger", "model_version=1"):
         result = export(asked)
         assert result.details["model_version"] == "crypto_timing/1"
-        assert result.details["model_digest"] == model
+        assert result.details["exported_digest"] == model
 
 
 def test_a_champion_without_a_verdict_is_not_delivered(workspace: Path, export: Export) -> None:
