@@ -1,7 +1,7 @@
 """The charts of the timing report, as Plotly figures: purchases on the price, savings, steps, differences, training."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,8 @@ TIMING_LOOKS = {
 _CLOSE_CYCLES = 14  # that the second chart of purchases shows
 _MOST_POINTS = 4_000  # of a price line; a screen shows no more
 _BINS = 41
+_LEGEND_ABOVE: dict[str, Any] = {"legend": {"y": 1.02, "yanchor": "bottom"}, "margin": {"t": 36}}
+"""For a low chart whose horizontal axis has a title."""
 
 
 def draw_timing(comparison: TimingComparison, curve: LearningCurve | None) -> dict[str, "go.Figure"]:
@@ -137,7 +139,7 @@ def draw_savings(comparison: TimingComparison) -> "go.Figure":
             hovertemplate="%{y} cycles",
         )
     figure.add_vline(x=0, line={"color": "#222222", "width": 1.2})
-    figure.update_layout(barmode="overlay", bargap=0)
+    figure.update_layout(barmode="overlay", bargap=0, **_LEGEND_ABOVE)
     figure.update_xaxes(title={"text": "basis points saved against the mean price; the ends hold all beyond"})
     figure.update_yaxes(title={"text": "cycles"})
     return figure
@@ -155,6 +157,7 @@ def draw_steps(comparison: TimingComparison) -> "go.Figure":
             marker={"color": TIMING_LOOKS[name].color},
             hovertemplate="%{y:.1%}",
         )
+    figure.update_layout(**_LEGEND_ABOVE)
     figure.update_xaxes(title={"text": "step of the cycle, from 0; at the last one the purchase is forced"})
     return figure
 

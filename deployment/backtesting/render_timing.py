@@ -1,5 +1,6 @@
 """The report on a buy-timing model: one HTML file that needs no network."""
 
+import re
 from dataclasses import dataclass
 
 from deployment.backtesting.draw_timing import TIMING_LOOKS, draw_timing
@@ -29,7 +30,7 @@ def render_timing(comparison: TimingComparison, facts: TimingFacts, curve: Learn
     """The report as HTML. The same arguments give the same text: it holds no time and no path."""
     scorecard = comparison.scorecard
     labels = {name: _in_a_sentence(look.label) for name, look in TIMING_LOOKS.items()}
-    findings = [in_words(effect, labels[name]) for name, effect in scorecard.advantages.items()]
+    findings = [_typeset(in_words(effect, labels[name])) for name, effect in scorecard.advantages.items()]
     return render_page(
         _TEMPLATE,
         draw_timing(comparison, curve),
@@ -43,3 +44,7 @@ def render_timing(comparison: TimingComparison, facts: TimingFacts, curve: Learn
 
 def _in_a_sentence(label: str) -> str:
     return {"Buys first": "buying first", "Buys last": "buying last"}.get(label, f"the {label[:1].lower()}{label[1:]}")
+
+
+def _typeset(sentence: str) -> str:
+    return re.sub(r"-(?=\d)", "\N{MINUS SIGN}", sentence)

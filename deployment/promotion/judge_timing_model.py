@@ -135,7 +135,7 @@ def cheaper(
     effect = mean_effect(evaluation.advantages_over(rival)[None], terms.bootstrap, terms.power_fraction)
     passed = effect.lower > bound_bps
     told = (
-        f"paid {effect.mean:+.1f} basis points less than {name}, {terms.bootstrap.confidence_fraction:.0%} interval "
+        f"advantage over {name} {effect.mean:+.1f} basis points, {terms.bootstrap.confidence_fraction:.0%} interval "
         f"{effect.lower:+.1f} to {effect.upper:+.1f}: "
         f"its lower end is {'above' if passed else 'not above'} {bound_bps:+.1f}"
     )

@@ -86,7 +86,7 @@ def test_no_edge_is_rejected_with_its_reasons(make_arena: Callable[..., Arena], 
     assert (said["status"], said["result"]["details"]["verdict"]) == (0, "rejected")
     assert "beats_buy_first" in failed_gates(said)
     assert set(failed_gates(said)) <= set(GATES[5:])
-    assert "basis points less than buying first, 90% interval" in said["result"]["details"]["reasons"]
+    assert "advantage over buying first " in said["result"]["details"]["reasons"]
     assert "its lower end is not above +0.0" in said["result"]["details"]["reasons"]
     assert arena.champion == first
     (stored,) = arena.registry.verdicts(arena.challenger)
@@ -123,7 +123,7 @@ def test_worse_than_the_champion_is_rejected_beyond_the_margin(arena: Arena, run
     arena.evaluate()
     said = run(arena)
     assert failed_gates(said) == ["champion_difference_lower"]
-    assert "basis points less than the champion" in said["result"]["details"]["reasons"]
+    assert "advantage over the champion " in said["result"]["details"]["reasons"]
     assert run(arena, "gates.champion_margin_bps=200")["result"]["details"]["verdict"] == "passed"
 
 
