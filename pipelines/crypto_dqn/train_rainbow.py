@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, read_result, sha256_of, write_text
-from MLOps.settings.rainbow import RainbowModelSettings, TrainRainbowSettings
+from MLOps.settings.rainbow import TrainRainbowSettings
 from MLOps.stage import RESUME_FLAG, Scalar, Stage, StageResult, Tracker, ValueFlag
 
 if TYPE_CHECKING:
     from MLOps.market.price_cycles import Cycles
     from MLOps.training.checkpoint import CheckpointStore
-    from MLOps.training.rainbow_run import RainbowRun
 
 _CHECKPOINTS, _CURVE = ".checkpoints", "learning_curve.json"
 _CURVES = ("mean_score_10", "loss", "validation_score", "mean_q", "mean_priority")
@@ -78,9 +77,13 @@ def _make_model(
     from MLOps.inference.timing_model import write_timing_model
     from MLOps.training.describe_timing import mean_weights, timing_card
     from MLOps.training.return_range import with_support
+    from MLOps.training.train_timing_agent import train_timing_agent
 
-    model = with_support(settings.model, windows["train"], settings.environment)
-    run, curve = _trained(store, windows, model, settings, tracker)
+    training, environment = settings.training, settings.environment
+    model = with_support(settings.model, windows["train"], environment)
+    run, curve = train_timing_agent(
+        windows, model, environment, training, tracker, store, show_bar=settings.show_progress
+    )
     told: dict[str, int | float] = {
         "frames": run.frames,
         "updates": run.agent.learner.updates,
@@ -98,41 +101,11 @@ def _make_model(
         details={
             "model_digest": digest,
             "symbol": settings.data.symbol,
-            "seed": settings.training.seed,
+            "seed": training.seed,
             "stopped_early": run.stopped_early,
             **{f"{name}_cycles": len(cycles.starts) for name, cycles in windows.items()},
         },
     )
-
-
-def _trained(
-    store: "CheckpointStore",
-    windows: "dict[str, Cycles]",
-    model: RainbowModelSettings,
-    settings: TrainRainbowSettings,
-    tracker: Tracker,
-) -> "tuple[RainbowRun, list[dict[str, float]]]":
-    """The run, its agent holding the weights that the validation window liked best, and its curves."""
-    from MLOps.agents.rainbow import RainbowAgent
-    from MLOps.environments.dca_timing import DcaTimingBatch
-    from MLOps.training.progress import Progress
-    from MLOps.training.rainbow_loop import Watch, train
-    from MLOps.training.rainbow_run import RainbowRun
-    from MLOps.training.random_state import isolated
-    from MLOps.training.timing_validation import advantage_over_first
-
-    training, environment = settings.training, settings.environment
-    with isolated(training.seed, training.threads):
-        episodes = DcaTimingBatch(windows["train"], environment, training.n_envs, training.seed)
-        agent = RainbowAgent(episodes.observation_size, episodes.actions, model, training)
-        run = RainbowRun(agent, episodes, training, advantage_over_first(windows["validation"], environment.fee_bps))
-        progress = Progress(
-            training.num_frames, show_bar=settings.show_progress, unit="frames", shown=("mean_score_10", "loss")
-        )
-        watch = Watch(run, training, tracker, progress, store)
-        train(run, watch, progress, training)
-        run.take_best()
-    return run, watch.curve
 
 
 def _as_columns(curve: list[dict[str, float]]) -> dict[str, list[float | None]]:
