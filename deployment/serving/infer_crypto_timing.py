@@ -9,6 +9,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def infer_crypto_timing(settings: InferCryptoTimingSettings, tracker: Tracker) -
         If the registry has no champion.
     """
     model = _model(settings)
-    path = _input(settings)
+    data, path = _data(model, settings.data), _input(settings)
     output = Output(
         stage=STAGE.name,
         root=settings.paths.reports / "crypto_decisions",
@@ -57,7 +58,7 @@ def infer_crypto_timing(settings: InferCryptoTimingSettings, tracker: Tracker) -
     )
 
     def make(folder: Path, _key: str) -> Made:
-        decisions = _decide(model, path, settings)
+        decisions = _decide(model, path, data, settings.first_day)
         decisions.to_csv(folder / _FILE, index=False, columns=list(COLUMNS), date_format="%Y-%m-%dT%H:%M:%SZ")
         return Made(files={"decisions": _FILE}, metrics=_metrics(decisions), details=_details(decisions, model))
 
@@ -79,19 +80,21 @@ def _model(settings: InferCryptoTimingSettings) -> ServedModel:
 
 def _input(settings: InferCryptoTimingSettings) -> Path:
     if settings.input_path is None:
-        return timing_bars_path(None, settings.data, settings.paths)
-    path = (settings.paths.workspace / settings.input_path).resolve()
+        path = timing_bars_path(None, settings.data, settings.paths)
+    else:
+        path = (settings.paths.workspace / settings.input_path).resolve()
     if path.suffix not in {".parquet", ".npy", ".json"}:
         raise DataError(f"{path} is of no known kind", _KINDS, "a user's .pkl: convert_crypto_pickle makes bars of it")
+    if not path.is_file():
+        raise DataError(f"there is no {path}", _KINDS, "--data_path, or run ingest_crypto_bars for the coin")
     return path
 
 
-def _decide(model: ServedModel, path: Path, settings: InferCryptoTimingSettings) -> pd.DataFrame:
+def _decide(model: ServedModel, path: Path, data: TimingDataSettings, first_day: date | None) -> pd.DataFrame:
     if path.suffix != ".parquet":
         return decide_observations(_observations(path, model), model.q_values)
-    data = _data(model, settings.data)
+    first_time = None if first_day is None else np.datetime64(first_day, "us")
     prices = read_timing_prices(path, data)
-    first_time = None if settings.first_day is None else np.datetime64(settings.first_day, "us")
     return decide_bars(prices, model.q_values, data.window_size, data.cycle_steps, first_time)
 
 

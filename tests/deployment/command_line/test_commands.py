@@ -1,0 +1,233 @@
+"""The command line: help, refusals, which stage gets what, and each command as a real process."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deployment.command_line import crypto_commands
+from deployment.command_line.stage_command import StageEndedError
+from deployment.commands import HELP, build_parser, main
+from MLOps.artifacts import sha256_of
+from MLOps.market.crypto_bars import write_crypto_bars
+from MLOps.settings.project import project_root
+from MLOps.stage import Artifact, StageResult
+
+SCRIPT = project_root() / "deployment" / "commands.py"
+OFFLINE = ["tracking.enabled=false", "metrics.sink=none", "registry.kind=filesystem"]
+
+
+@pytest.mark.parametrize("command", sorted(HELP))
+def test_help_explains_every_flag_and_its_example_is_taken(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert all(f"--{flag}" in told for flag in (*HELP[command].flags, "overrides"))
+    assert HELP[command].example in told
+    build_parser().parse_args(HELP[command].example.split()[2:])
+    assert (project_root() / "config" / "stages" / f"{HELP[command].settings}.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ([], "the following arguments are required: command"),
+        (["sell"], "invalid choice: 'sell' (choose from 'train', 'infer', 'export_onnx', 'serve')"),
+        (["serve", "--output_path", "x"], "unrecognized arguments: --output_path x"),
+        (["train", "--crypto", "DOGE"], "argument --crypto: invalid choice: 'DOGE' (choose from 'BTC', 'ETH')"),
+        (["train", "--overrides", "training.num_frames=-1"], "training.num_frames=-1"),
+        (["train", "--overrides", "training.speed=1"], "training.speed: unknown key"),
+    ],
+)
+def test_mistake_is_one_line_and_status_2(argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("commands.py: ")
+    assert told in err
+    assert err.count("\n") == 1
+
+
+class Stages:
+    """Stands in for the processes; remembers what each was given."""
+
+    def __init__(self, folder: Path, failing: str = "") -> None:
+        self.folder, self.failing = folder, failing
+        self.started: list[tuple[str, list[str]]] = []
+
+    def run(self, stage: str, arguments: list[str]) -> StageResult:
+        self.started.append((stage, list(arguments)))
+        if stage == self.failing:
+            raise StageEndedError(3)
+        made = self.folder / {"export_crypto_model": "BTC_777"}.get(stage, stage)
+        made.mkdir()
+        artifacts = {}
+        for name in ("bars", "report"):
+            (made / name).write_text(f"{name} of {stage}")
+            artifacts[name] = Artifact(path=made / name, sha256=sha256_of(made / name))
+        details = {"finding": "no edge", "model_digest": "d"}
+        return StageResult(stage=stage, key="k", status="made", folder=made, artifacts=artifacts, details=details)
+
+
+@pytest.fixture
+def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stages:
+    found = Stages(tmp_path / "made")
+    found.folder.mkdir()
+    monkeypatch.setattr(crypto_commands, "run_stage_process", found.run)
+    monkeypatch.setattr(crypto_commands, "become_stage", found.run)
+    monkeypatch.chdir(tmp_path)
+    return found
+
+
+def test_training_is_delivered_and_shown(
+    stages: Stages, workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = f"paths.workspace={workspace}"
+    argv = ["train", "--crypto", "eth", "--data_path", "bars.parquet", "--output_path", "mine"]
+    assert main([*argv, "--overrides", place, "training.seed=777", "max_observations=50"]) == 0
+    bars, model = tmp_path / "bars.parquet", stages.folder / "train_rainbow"
+    assert stages.started == [
+        ("train_rainbow", ["--bars_path", str(bars), "data=eth", place, "training.seed=777"]),
+        (
+            "export_crypto_model",
+            [
+                "--model_path",
+                str(model),
+                "--output_path",
+                str(tmp_path / "mine"),
+                "data=eth",
+                place,
+                "max_observations=50",
+            ]
+            + [f'bars_path="{bars}"'],
+        ),
+        ("evaluate_crypto_timing", ["--model_path", str(model), "data=eth", place, f'bars_path="{bars}"']),
+    ]
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["finding"] == "no edge"
+    assert told["plots"] == str(workspace / "plots" / "BTC_777")
+    assert (workspace / "plots" / "BTC_777" / "report.html").read_text() == "report of evaluate_crypto_timing"
+
+
+def test_pickle_becomes_bars_first(stages: Stages, workspace: Path, tmp_path: Path) -> None:
+    place = f"paths.workspace={workspace}"
+    assert main(["train", "--data_path", "crypto_data.pkl", "--overrides", place, "columns.close=last"]) == 0
+    (convert, given), (train, trained_on), *_ = stages.started
+    assert (convert, train) == ("convert_crypto_pickle", "train_rainbow")
+    assert given[:6] == ["--pickle_path", str(tmp_path / "crypto_data.pkl"), "--symbol", "BTC", "--frequency", "1h"]
+    assert given[6:] == [place, "columns.close=last"]
+    assert trained_on == ["--bars_path", str(stages.folder / "convert_crypto_pickle" / "bars"), place]
+
+
+@pytest.mark.parametrize("failing", ["train_rainbow", "export_crypto_model", "evaluate_crypto_timing"])
+def test_chain_ends_with_the_status_of_what_failed(stages: Stages, workspace: Path, failing: str) -> None:
+    stages.failing = failing
+    assert main(["train", "--overrides", f"paths.workspace={workspace}"]) == 3
+    assert stages.started[-1][0] == failing
+    assert not (workspace / "plots").exists()
+
+
+def test_paths_are_read_from_the_working_directory(stages: Stages, tmp_path: Path) -> None:
+    main(["infer", "--crypto", "BTC", "--model_path", "m", "--data_path", "o.npy", "--output_path", "d.csv"])
+    main(["export_onnx", "--model_path", "m", "--data_path", "o.npy", "--output_path", "out"])
+    main(["serve", "--model_path", "m", "--port", "5055", "--crypto", "btc", "--overrides", "serving.threads=2"])
+    here = {name: str(tmp_path / name) for name in ("m", "o.npy", "d.csv", "out")}
+    assert stages.started == [
+        (
+            "infer_crypto_timing",
+            ["--model_path", here["m"], "--data_path", here["o.npy"], "--output_path", here["d.csv"], "data=btc"],
+        ),
+        (
+            "export_crypto_model",
+            ["--model_path", here["m"], "--output_path", here["out"], f'observations_path="{here["o.npy"]}"'],
+        ),
+        ("serve_crypto_model", ["--model_path", here["m"], "--port", "5055", "--symbol", "BTC", "serving.threads=2"]),
+    ]
+
+
+def test_every_command_of_the_help_is_there() -> None:
+    assert set(HELP) == set(crypto_commands.COMMANDS)
+    assert all(isinstance(build_parser().parse_args([name]), Namespace) for name in HELP)
+
+
+def command(*argv: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(SCRIPT), *argv], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_infer_as_a_process(
+    workspace: Path, make_timing_model: Callable[..., str], make_crypto_bars: Callable[..., pd.DataFrame]
+) -> None:
+    make_timing_model(workspace / "model", window_size=6)
+    write_crypto_bars(make_crypto_bars(count=100), workspace / "bars.parquet")
+    flags = ["--model_path", "model", "--data_path", "bars.parquet", "--output_path", "out/decisions.csv"]
+    ended = command("infer", *flags, "--overrides", f"paths.workspace={workspace}", *OFFLINE, cwd=workspace)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["stage"] == "infer_crypto_timing"
+    assert list(pd.read_csv(workspace / "out" / "decisions.csv").columns[:5]) == [
+        "time",
+        "price",
+        "action",
+        "q_hold",
+        "q_buy",
+    ]
+
+
+def test_failure_of_a_stage_is_the_commands_own(workspace: Path) -> None:
+    flags = ["--model_path", "nowhere", "--overrides", f"paths.workspace={workspace}", *OFFLINE]
+    ended = command("infer", *flags, cwd=workspace)
+    assert ended.returncode == 3
+    assert ended.stderr.splitlines()[-1].endswith("mend: run the stage that makes it first")
+
+
+def test_serve_is_ended_by_a_signal_to_the_command(workspace: Path, make_timing_model: Callable[..., str]) -> None:
+    make_timing_model(workspace / "model", window_size=6)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    flags = ["--model_path", "model", "--port", str(port), "--overrides", f"paths.workspace={workspace}"]
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), "serve", *flags],
+        cwd=workspace,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stderr is not None
+        assert any(f"http://127.0.0.1:{port}" in line for line in server.stderr)
+        server.send_signal(signal.SIGTERM)
+        out, _ = server.communicate(timeout=60)
+    assert server.returncode == 0
+    assert json.loads(out)["details"]["ended_by"] == "SIGTERM"
+
+
+@pytest.mark.slow
+def test_from_a_users_pickle_to_decisions(workspace: Path, make_crypto_bars: Callable[..., pd.DataFrame]) -> None:
+    """The way of a newcomer, as processes: a pickle, a training, a delivery, a page, decisions of the delivery."""
+    bars: Any = make_crypto_bars(count=24 * 700, first="2017-07-01")
+    frame = bars[["open", "high", "low", "close", "volume"]].set_index(bars["opened_at"].dt.tz_localize(None))
+    frame.to_pickle(workspace / "crypto_data.pkl")
+    given = ["--overrides", f"paths.workspace={workspace}", *OFFLINE]
+    small = ["training=quick", "training.num_frames=1280", "terms.bootstrap.resamples=200"]
+    trained = command("train", "--data_path", "crypto_data.pkl", *given, *small, cwd=workspace)
+    assert trained.returncode == 0, trained.stderr
+    told = json.loads(trained.stdout)
+    assert told["delivery"] == str(workspace / "trained_models" / "BTC_777")
+    assert "<html" in (workspace / "plots" / "BTC_777" / "report.html").read_text()[:1000]
+    decided = command(
+        *("infer", "--model_path", "trained_models/BTC_777", "--data_path", "crypto_data.pkl"),
+        *("--output_path", "decisions.csv", *given),
+        cwd=workspace,
+    )
+    assert decided.returncode == 0, decided.stderr
+    decisions = pd.read_csv(workspace / "decisions.csv")
+    assert set(decisions["action"]) <= {0, 1}
+    assert np.isfinite(decisions[["price", "q_hold", "q_buy"]]).all().all()

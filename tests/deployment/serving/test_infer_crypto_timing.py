@@ -1,0 +1,124 @@
+"""The stage that writes decisions: its file, its sources, and what it refuses."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from deployment.serving.infer_crypto_timing import infer_crypto_timing, main
+from MLOps.inference.timing_policy import load_timing_policy
+from MLOps.market.crypto_bars import write_crypto_bars
+from MLOps.settings.compose import compose_settings
+from MLOps.settings.crypto_decisions import InferCryptoTimingSettings
+from MLOps.stage import MemoryTracker, StageResult
+
+HEADER = "time,price,action,q_hold,q_buy,cycle,step,is_forced"
+OFFLINE = ["tracking.enabled=false", "metrics.sink=none"]
+
+
+@pytest.fixture
+def bars(workspace: Path, make_crypto_bars: Callable[..., pd.DataFrame]) -> Path:
+    path = workspace / "data" / "crypto" / "btc" / "bars.parquet"
+    path.parent.mkdir(parents=True)
+    write_crypto_bars(make_crypto_bars(count=24 * 10), path)
+    return path
+
+
+def run(workspace: Path, *overrides: str) -> StageResult:
+    given = [f"paths.workspace={workspace}", *overrides]
+    return infer_crypto_timing(
+        compose_settings(InferCryptoTimingSettings, "infer_crypto_timing", given), MemoryTracker()
+    )
+
+
+def test_decisions_over_bars_are_those_of_the_policy(workspace: Path, bars: Path, model_folder: Path) -> None:
+    result = run(workspace, f"model_path={model_folder}", "output_path=out/decisions.csv")
+    text = (workspace / "out" / "decisions.csv").read_text()
+    assert text == result.artifacts["decisions"].path.read_text()
+    assert text.splitlines()[0] == HEADER
+    decisions = pd.read_csv(workspace / "out" / "decisions.csv", parse_dates=["time"])
+    closes = pd.read_parquet(bars).set_index("timestamp")["close"]
+    np.testing.assert_allclose(closes[decisions["time"]].to_numpy(), decisions["price"])
+    assert (
+        ((decisions["q_buy"] > decisions["q_hold"]) | (decisions["is_forced"] == 1)).eq(decisions["action"] == 1).all()
+    )
+    assert result.metrics["purchases"] == decisions["action"].sum()
+    last = decisions.iloc[-1]
+    assert result.details["newest_action"] == last["action"]
+    assert f"{last['time']:%Y-%m-%d %H:%M} UTC" in str(result.details["newest"])
+
+
+def test_the_same_again_is_not_made_again(workspace: Path, bars: Path, model_folder: Path) -> None:
+    assert bars.is_file()
+    first = run(workspace, f"model_path={model_folder}")
+    second = run(workspace, f"model_path={model_folder}")
+    assert (first.status, second.status) == ("made", "already_made")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".json"])
+def test_observations_are_decided_one_by_one(
+    workspace: Path, model_folder: Path, observations: npt.NDArray[np.float32], suffix: str
+) -> None:
+    path = workspace / f"observations{suffix}"
+    if suffix == ".npy":
+        np.save(path, observations)
+    else:
+        path.write_text(json.dumps({"observations": observations.tolist()}))
+    result = run(workspace, f"model_path={model_folder}", f"input_path={path.name}")
+    decisions = pd.read_csv(result.artifacts["decisions"].path)
+    expected = load_timing_policy(model_folder).q_values(observations)
+    np.testing.assert_allclose(decisions[["q_hold", "q_buy"]], expected, rtol=1e-4, atol=1e-5)
+    assert decisions["time"].isna().all()
+    assert result.metrics == {"decisions": 5.0, "purchases": float(decisions["action"].sum())}
+
+
+def test_registry_champion_decides_by_default(workspace: Path, bars: Path, registry: Any) -> None:
+    assert bars.is_file()
+    result = run(workspace, "registry.kind=filesystem")
+    assert (result.details["model_name"], result.details["model_version"]) == (
+        "crypto_timing",
+        registry.baseline.version,
+    )
+    decisions = pd.read_csv(result.artifacts["decisions"].path)
+    assert set(decisions["step"]) == {0}
+    assert set(decisions["action"]) == {1}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "status", "told"),
+    [
+        (["input_path=nothing.parquet"], 3, "there is no"),
+        (["input_path=crypto_data.pkl"], 3, "is of no known kind; allowed: .parquet (bars)"),
+        (["data=eth"], 6, "the model decides on BTC, asked for is ETH"),
+        (["input_path=broken.npy"], 3, "cannot be read"),
+        (["input_path=objects.npy"], 3, "cannot be read"),
+        (["input_path=wide.npy"], 3, "holds float64 (2, 9); allowed: finite numbers of shape (N, 8)"),
+        (["input_path=nan.npy"], 3, "holds float64 (1, 8); allowed: finite numbers"),
+        (["input_path=bad.json"], 3, "observations[0]: holds 1 numbers; must hold 8"),
+        (["first_day=2099-01-01"], 3, "of which no 6 follow one another"),
+        (["model_path=nowhere"], 3, "model.json does not exist"),
+    ],
+)
+def test_what_cannot_be_decided_on_is_one_clear_line(
+    workspace: Path,
+    bars: Path,
+    model_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    overrides: list[str],
+    status: int,
+    told: str,
+) -> None:
+    assert bars.is_file()
+    (workspace / "broken.npy").write_bytes(b"no array")
+    np.save(workspace / "objects.npy", np.array([{"a": 1}], dtype=object))
+    np.save(workspace / "wide.npy", np.zeros((2, 9)))
+    np.save(workspace / "nan.npy", np.full((1, 8), np.nan))
+    (workspace / "bad.json").write_text('{"observations": [[1]]}')
+    given = [f"model_path={model_folder}", *overrides, *OFFLINE]
+    assert main(["--workspace", str(workspace), *given]) == status
+    assert told in capsys.readouterr().err.splitlines()[-1]
