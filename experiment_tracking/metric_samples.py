@@ -1,6 +1,6 @@
 """Samples of the catalogue's metrics, what becomes of them in a report, and their text for Prometheus."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,10 +49,16 @@ class Sample:
         return self.metric.name, self.label_values[:1]
 
 
-def merged(earlier: Iterable[Sample], reported: Sequence[Sample]) -> list[Sample]:
-    """What is known after a report: its samples, and the earlier ones of subjects that it does not speak of."""
-    subjects = {sample.subject for sample in reported}
-    known = [*(sample for sample in earlier if sample.subject not in subjects), *reported]
+def merged(
+    earlier: Iterable[Sample], reported: Sequence[Sample], gone: Collection[tuple[str, str]] = ()
+) -> list[Sample]:
+    """What is known after a report: its samples, and the earlier ones of subjects that it does not speak of.
+
+    Earlier ones with a label (name, value) in `gone` are left out: there is nothing of which they could speak.
+    """
+    subjects, lost = {sample.subject for sample in reported}, set(gone)
+    stayed = (each for each in earlier if each.subject not in subjects and lost.isdisjoint(each.labels.items()))
+    known = [*stayed, *reported]
     return sorted(known, key=lambda sample: (sample.metric.name, sample.label_values))
 
 

@@ -7,7 +7,7 @@ warning line, and never fails what was to be reported.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -16,12 +16,15 @@ from typing import Protocol
 
 from filelock import FileLock
 
+from experiment_tracking.find_gateway import gateway_to_push
 from experiment_tracking.metric_samples import Sample, merged, registry_of, samples_in, text_of
 from MLOps.artifacts import write_text
 from MLOps.errors import without_credentials
 from MLOps.settings.stage_settings import StageSettings
 
 _LOG = logging.getLogger(__name__)
+Gone = Callable[[Sequence[Sample]], Collection[tuple[str, str]]]
+"""Of all that a job had told, the labels (name, value) of what is no longer there, and is to be forgotten."""
 
 
 class MetricSink(Protocol):
@@ -54,8 +57,8 @@ class TextFileSink:
             _LOG.warning("%s is broken (%s); it begins anew", path, error)
             return []
 
-    def add(self, job: str, samples: Sequence[Sample], lock_seconds: float) -> list[Sample]:
-        """Let `samples` take the place of those that spoke of the same; gives all that the file holds then.
+    def add(self, job: str, samples: Sequence[Sample], lock_seconds: float, gone: Gone = lambda _: ()) -> list[Sample]:
+        """Let `samples` take the place of those that spoke of the same, or of what is gone; gives what the file holds.
 
         Raises
         ------
@@ -64,7 +67,8 @@ class TextFileSink:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._folder / f".{job}.lock", timeout=lock_seconds):
-            held = merged(self.read(job), samples)
+            earlier = self.read(job)
+            held = merged(earlier, samples, gone(earlier))
             self.replace(job, held)
         return held
 
@@ -121,7 +125,11 @@ class MetricsEndpoint:
 
 
 def report_metrics(
-    settings: StageSettings, samples_by_job: Mapping[str, Sequence[Sample]], *, can_write: bool = True
+    settings: StageSettings,
+    samples_by_job: Mapping[str, Sequence[Sample]],
+    *,
+    can_write: bool = True,
+    gone: Gone = lambda _: (),
 ) -> None:
     """Report samples by the sink that the settings name; whatever goes wrong is one warning and no error.
 
@@ -136,6 +144,8 @@ def report_metrics(
         Who reports, the stage as a rule; jobs are few, and named in the code. No series belongs to two jobs.
     can_write : bool
         False leaves the files alone, where the disk is known to take no more; a Pushgateway is told all the same.
+    gone : callable
+        What is to be forgotten of what earlier reports said.
     """
     metrics = settings.metrics
     if metrics.sink == "none":
@@ -144,16 +154,18 @@ def report_metrics(
     with only_warned(", ".join(samples_by_job)):
         file = TextFileSink(metrics_folder(settings))
         held = {
-            job: _kept(file, job, samples, _seconds_to(deadline)) if can_write else merged(file.read(job), samples)
+            job: _kept(file, job, samples, _seconds_to(deadline), gone)
+            if can_write
+            else merged(file.read(job), samples)
             for job, samples in samples_by_job.items()
         }
-        if metrics.sink == "pushgateway":
-            gateway = PushgatewaySink(pushgateway_url(settings), metrics.timeout_seconds)
+        if url := gateway_to_push(settings, _seconds_to(deadline)):
+            gateway = PushgatewaySink(url, metrics.timeout_seconds)
             # The socket's own limit counts anew for each packet, and not for a name that does not resolve.
             done_within(_seconds_to(deadline), lambda: _replace_all(gateway, held))
 
 
-def _kept(file: TextFileSink, job: str, samples: Sequence[Sample], lock_seconds: float) -> list[Sample]:
+def _kept(file: TextFileSink, job: str, samples: Sequence[Sample], lock_seconds: float, gone: Gone) -> list[Sample]:
     """All that is known of `job`, and its file holds; one that cannot be written is a warning, and no more.
 
     Raises
@@ -162,17 +174,12 @@ def _kept(file: TextFileSink, job: str, samples: Sequence[Sample], lock_seconds:
         If the file stayed locked, for then no time is left to tell anybody else.
     """
     try:
-        return file.add(job, samples, lock_seconds)
+        return file.add(job, samples, lock_seconds, gone)
     except TimeoutError:
         raise
     except OSError as error:
         _warn(job, error)
         return merged(file.read(job), samples)
-
-
-def pushgateway_url(settings: StageSettings) -> str:
-    """Address of the Pushgateway that the settings name."""
-    return settings.metrics.pushgateway_url or f"http://127.0.0.1:{settings.ports.pushgateway}"
 
 
 @contextmanager

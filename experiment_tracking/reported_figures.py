@@ -4,12 +4,13 @@ Stages know nothing of Prometheus: what they hand on or track anyway is looked u
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from experiment_tracking.metric_samples import Sample
 from MLOps import metric_catalogue as catalogue
 from MLOps.metric_catalogue import Metric
+from MLOps.stage import Scalar
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,31 @@ FIGURES: Mapping[str, tuple[Figure, ...]] = {
     "check_data_drift": _DRIFT,
 }
 """By stage."""
+
+_ABSENT = "absent_subjects"
+_FORGOTTEN_AFTER_SECONDS = 28 * 86400
+"""A drift answer that no check renewed for so long is no figure any more; `DriftCheckOverdue` told of it by then."""
+
+
+def gone_from(details: Mapping[str, Scalar], now: float) -> Callable[[Sequence[Sample]], set[tuple[str, str]]]:
+    """Which subjects of drift are to be forgotten, out of what was known of them.
+
+    Parameters
+    ----------
+    details : mapping of str to scalar
+        Of a result; `absent_subjects` names, with commas, those that were to be checked and are not there.
+    now : float
+        Seconds since 1970.
+    """
+    absent = {("subject", name) for name in str(details.get(_ABSENT) or "").split(",") if name}
+
+    def find(earlier: Sequence[Sample]) -> set[tuple[str, str]]:
+        checks = (sample for sample in earlier if sample.metric == catalogue.DRIFT_LAST_CHECK)
+        return absent | {
+            ("subject", sample.labels["subject"]) for sample in checks if now - sample.value > _FORGOTTEN_AFTER_SECONDS
+        }
+
+    return find
 
 
 def samples_of(stage: str, figures: Mapping[str, float], facts: Mapping[str, str]) -> dict[str, list[Sample]]:

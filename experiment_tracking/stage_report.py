@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 
 from experiment_tracking.metric_samples import Sample
-from experiment_tracking.metric_sinks import metrics_folder, only_warned, report_metrics
-from experiment_tracking.reported_figures import samples_of
+from experiment_tracking.metric_sinks import Gone, metrics_folder, only_warned, report_metrics
+from experiment_tracking.reported_figures import gone_from, samples_of
 from experiment_tracking.run_history import usual
 from MLOps import metric_catalogue as catalogue
 from MLOps.errors import DivergenceError, FailedExpectationsError, StorageError
@@ -43,7 +43,7 @@ def report_success(settings: StageSettings, result: StageResult, curves: Mapping
             samples.append(Sample(catalogue.TRAINING_DIVERGED, 0, (model, stage)))
             reward = figures.get("episode_reward")
             samples += _usual(catalogue.TRAINING_USUAL_REWARD, "rewards", model, settings, result, reward)
-        _report(settings, stage, samples, figures)
+        _report(settings, stage, samples, figures, gone=gone_from(result.details, time.time()))
 
 
 def report_failure(
@@ -87,11 +87,17 @@ def _usual(
 
 
 def _report(
-    settings: StageSettings, stage: str, samples: list[Sample], figures: Mapping[str, float], *, can_write: bool = True
+    settings: StageSettings,
+    stage: str,
+    samples: list[Sample],
+    figures: Mapping[str, float],
+    *,
+    can_write: bool = True,
+    gone: Gone = lambda _: (),
 ) -> None:
     """Report `samples`, and what the table makes of `figures`."""
     told = samples_of(stage, figures, {"stage": stage, "model": settings.registry.model_name})
-    report_metrics(settings, {**told, stage: samples + told.get(stage, [])}, can_write=can_write)
+    report_metrics(settings, {**told, stage: samples + told.get(stage, [])}, can_write=can_write, gone=gone)
 
 
 def _numbers(details: Mapping[str, Scalar]) -> dict[str, float]:

@@ -105,8 +105,9 @@ class PortSettings(Settings):
 class MetricsSettings(Settings):
     """Where stages report how they fared, for Prometheus."""
 
-    sink: Literal["text_file", "pushgateway", "none"] = Field(
-        description="text_file: reports/metrics/<stage>.prom; pushgateway: there too; none: nowhere."
+    sink: Literal["auto", "text_file", "pushgateway", "none"] = Field(
+        description="text_file: reports/metrics/<stage>.prom; pushgateway: there too; auto: there too while the "
+        "workspace's own services run, or where pushgateway_url is given; none: nowhere."
     )
     pushgateway_url: str | None = Field(
         pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$",

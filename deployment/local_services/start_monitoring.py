@@ -11,6 +11,8 @@ from functools import partial
 from deployment.local_services.debian_programs import programs_folder, require_programs
 from deployment.local_services.monitoring_table import monitoring_home, monitoring_services, write_configuration
 from deployment.local_services.service_group import Say, ServiceGroup, answers, require_free_ports
+from experiment_tracking.find_gateway import gateway_file
+from MLOps.artifacts import write_text
 from MLOps.errors import PlatformError
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.monitoring_services import MonitoringServicesSettings
@@ -57,6 +59,7 @@ def start_monitoring(settings: MonitoringServicesSettings, say: Say) -> None:
     write_configuration(settings)
     checks = {name: partial(answers, f"http://127.0.0.1:{port}{_READY[name]}") for name, port in ports.items()}
     group.start(monitoring_services(settings, programs), checks, say)
+    write_text(gateway_file(settings.paths.workspace), f"http://127.0.0.1:{settings.ports.pushgateway}\n")
 
 
 def _where_to_look(settings: MonitoringServicesSettings) -> str:
@@ -68,7 +71,7 @@ def _where_to_look(settings: MonitoringServicesSettings) -> str:
             f"Alertmanager  http://127.0.0.1:{ports.alertmanager}",
             f"Pushgateway   http://127.0.0.1:{ports.pushgateway}",
             f"logs          {monitoring_group(settings).folder}",
-            "stages report there with metrics.sink=pushgateway, in config/common/global_vars.yaml or on a command line",
+            "stages of this workspace report there from now on (metrics.sink: auto in config/common/global_vars.yaml)",
             "end them with: make services-down",
         )
     )

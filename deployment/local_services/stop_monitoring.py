@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from deployment.local_services.start_monitoring import monitoring_group, read_settings
+from experiment_tracking.find_gateway import gateway_file
 from MLOps.errors import PlatformError
 
 
@@ -17,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PlatformError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
+    gateway_file(settings.paths.workspace).unlink(missing_ok=True)
     monitoring_group(settings).stop(lambda line: print(line, file=sys.stderr))  # noqa: T201
     return 0
 

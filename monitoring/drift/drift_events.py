@@ -4,7 +4,8 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from experiment_tracking.metric_sinks import done_within, pushgateway_url
+from experiment_tracking.find_gateway import gateway_to_push
+from experiment_tracking.metric_sinks import done_within
 from MLOps.alert_events import DriftFoundEvent, DriftNotCheckedEvent, end_alert, write_event
 from MLOps.settings.drift import DriftSettings
 from monitoring.drift.verdict import Status, SubjectDrift
@@ -60,14 +61,12 @@ def _event(
 
 def _reaches_the_rules(settings: DriftSettings) -> bool:
     """Whether the figures of this check will be pushed, as far as can be known before: a Pushgateway answers now."""
-    if settings.metrics.sink != "pushgateway":
-        return False
     limit = settings.metrics.timeout_seconds
+    if not (url := gateway_to_push(settings, limit)):
+        return False
     try:
         # By the way that the push itself takes, through a proxy where the environment names one.
-        done_within(
-            limit, lambda: urllib.request.urlopen(f"{pushgateway_url(settings)}/-/ready", timeout=limit).close()
-        )
+        done_within(limit, lambda: urllib.request.urlopen(f"{url}/-/ready", timeout=limit).close())
     except (*REQUEST_ERRORS, ValueError):
         return False
     return True

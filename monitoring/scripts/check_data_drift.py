@@ -60,7 +60,9 @@ def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
         _tell(found)
     write_drift_events(settings, result.key, report.subjects)
     checked_at = {f"{found.subject}.checked_timestamp_seconds": time.time() for found in report.subjects}
-    return result.model_copy(update={"metrics": result.metrics | checked_at})
+    absent = ",".join(subject for subject in settings.subjects if subject not in loads)
+    told = {"metrics": result.metrics | checked_at, "details": result.details | {"absent_subjects": absent}}
+    return result.model_copy(update=told)
 
 
 def _identity(model: WatchedModel | None) -> dict[str, str]:

@@ -13,8 +13,9 @@ from urllib.error import URLError
 
 import pytest
 
+from experiment_tracking.find_gateway import gateway_file, pushgateway_url
 from experiment_tracking.metric_samples import Sample, samples_in
-from experiment_tracking.metric_sinks import MetricsEndpoint, TextFileSink, done_within, pushgateway_url, report_metrics
+from experiment_tracking.metric_sinks import MetricsEndpoint, TextFileSink, done_within, report_metrics
 from MLOps import metric_catalogue as catalogue
 from MLOps.settings.champions import ChampionsSettings
 from MLOps.settings.compose import compose_settings
@@ -112,6 +113,70 @@ def test_gateway_gets_all_that_is_known_of_each_job(settings_with: Callable[...,
 def test_gateway_is_the_one_of_the_ports_unless_named(settings_with: Callable[..., StageSettings]) -> None:
     assert pushgateway_url(settings_with(9999)) == "http://127.0.0.1:9999"
     assert pushgateway_url(settings_with(pushgateway_url="https://gateway:1/x")) == "https://gateway:1/x"
+
+
+def _services_of(workspace: Path, url: str) -> None:
+    """Leave what `make services-up` leaves."""
+    gateway_file(workspace).parent.mkdir(parents=True)
+    gateway_file(workspace).write_text(f"{url}\n")
+
+
+def test_workspace_whose_services_run_pushes_by_itself(
+    settings_with: Callable[..., StageSettings], workspace: Path, gateway: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    auto = settings_with(sink="auto")
+    report_metrics(auto, {"probe": [_FAILED]})  # before they run
+    assert gateway.put == {}
+    _services_of(workspace, gateway.url)
+    report_metrics(auto, {"probe": [_DONE]})
+    assert samples_in(gateway.put["/metrics/job/probe"]) == [_DONE]
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("said", ["http://127.0.0.1:{port}", "", "http://[", "no address"])
+def test_services_that_are_gone_without_a_word_cost_no_warning(
+    settings_with: Callable[..., StageSettings], workspace: Path, caplog: pytest.LogCaptureFixture, said: str
+) -> None:
+    with _unused_port() as port:
+        _services_of(workspace, said.format(port=port))
+        report_metrics(settings_with(sink="auto"), {"probe": [_DONE]})
+    assert caplog.records == []
+    assert TextFileSink(workspace / "reports" / "metrics").read("probe") == [_DONE]
+
+
+def test_services_that_hang_are_one_warning(
+    settings_with: Callable[..., StageSettings], workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes connections, and answers none
+        _services_of(workspace, f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        report_metrics(settings_with(sink="auto", timeout_seconds=0.3), {"probe": [_DONE]})
+    assert "the metrics of probe are not all reported" in _one_warning(caplog)
+
+
+def test_gateway_that_is_named_is_pushed_to_though_no_service_of_the_workspace_runs(
+    settings_with: Callable[..., StageSettings], gateway: Any
+) -> None:
+    report_metrics(settings_with(sink="auto", pushgateway_url=gateway.url), {"probe": [_DONE]})
+    assert samples_in(gateway.put["/metrics/job/probe"]) == [_DONE]
+
+
+def test_services_leave_a_sink_alone_that_is_chosen(
+    settings_with: Callable[..., StageSettings], workspace: Path, gateway: Any
+) -> None:
+    _services_of(workspace, gateway.url)
+    report_metrics(settings_with(sink="text_file"), {"probe": [_DONE]})
+    assert gateway.put == {}
+
+
+def test_what_is_gone_is_forgotten_by_file_and_gateway(
+    settings_with: Callable[..., StageSettings], workspace: Path, gateway: Any
+) -> None:
+    shared = settings_with(pushgateway_url=gateway.url)
+    features, actions = (Sample(catalogue.DRIFT_STATUS, 1.0, (subject,)) for subject in ("features", "actions"))
+    report_metrics(shared, {"check_data_drift": [features, actions, _DONE]})
+    report_metrics(shared, {"check_data_drift": [features]}, gone=lambda _: {("subject", "actions")})
+    assert TextFileSink(workspace / "reports" / "metrics").read("check_data_drift") == [features, _DONE]
+    assert samples_in(gateway.put["/metrics/job/check_data_drift"]) == [features, _DONE]
 
 
 def _one_warning(caplog: pytest.LogCaptureFixture) -> str:

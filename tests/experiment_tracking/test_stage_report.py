@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +135,27 @@ def test_usual_reward_is_the_median_of_earlier_trainings(
     assert told("train_rl_agent")[usual] == 60
     run(trained(30, status="already_made"))
     assert json.loads(history.read_text()) == [100, 20, 30]
+
+
+def test_drift_of_what_is_gone_or_long_unchecked_is_forgotten(
+    run: Callable[..., int], told: Callable[..., Told], project: Path
+) -> None:
+    def check(absent: str = "", **checked: float) -> None:
+        figures = {f"{subject}.status": 1.0 for subject in checked}
+        figures |= {f"{subject}.checked_timestamp_seconds": at for subject, at in checked.items()}
+        details = {"absent_subjects": absent}
+        run(as_stage(project, giving(stage="check_data_drift", metrics=figures, details=details), "check_data_drift"))
+
+    def subjects() -> set[str]:
+        return {name[1] for name in told("check_data_drift") if name[0] == "drift_status"}
+
+    now, day = time.time(), 86400.0
+    check(features=now, actions=now, news_scores=now - 27 * day, observation=now - 29 * day)
+    check(features=now)  # the others were not asked for, this time or any more
+    assert subjects() == {"features", "actions", "news_scores"}
+    check(absent="observation,actions", features=now)  # the model is not there any more
+    assert subjects() == {"features", "news_scores"}
+    assert told("check_data_drift")["stage_success", "check_data_drift"] == 1
 
 
 def test_history_that_cannot_be_written_keeps_nothing_from_the_gateway(

@@ -10,7 +10,7 @@ import pytest
 from deployment.local_services.debian_programs import Program
 from experiment_tracking.metric_samples import Sample, text_of
 from experiment_tracking.metric_sinks import report_metrics
-from MLOps.metric_catalogue import CATALOGUE, SIGNAL_RATE
+from MLOps.metric_catalogue import CATALOGUE, DRIFT_STATUS, SIGNAL_RATE
 from monitoring.scripts import check_champions, check_freshness
 
 Monitoring = Any  # of this folder's conftest.py
@@ -36,8 +36,7 @@ def ask(live_monitoring: Monitoring) -> Callable[..., str]:
 def test_command_tells_prometheus_of_success_and_failure(live_monitoring: Monitoring, ask: Callable[..., str]) -> None:
     overrides = [
         f"paths.workspace='{live_monitoring.settings.paths.workspace}'",
-        f"ports.pushgateway={live_monitoring.settings.ports.pushgateway}",
-        *("metrics.sink=pushgateway", "registry.kind=filesystem", "tracking.enabled=false"),
+        *("registry.kind=filesystem", "tracking.enabled=false"),  # where to push, the running services have told
     ]
     assert check_champions.main(overrides) == 0
     ask('trading_stage_success{stage="check_champions", job="check_champions"}', lambda value: value == "1")
@@ -45,6 +44,16 @@ def test_command_tells_prometheus_of_success_and_failure(live_monitoring: Monito
     ask('time() - trading_stage_last_success_timestamp_seconds{stage="check_champions"}', lambda age: float(age) >= 0)
     assert check_freshness.main(overrides) == 3  # nothing was ingested
     ask('trading_stage_success{stage="check_freshness"}', lambda value: value == "0")
+
+
+def test_figures_of_what_is_gone_leave_the_gateway(live_monitoring: Monitoring, ask: Callable[..., str]) -> None:
+    settings = live_monitoring.settings
+    drifted = [Sample(DRIFT_STATUS, 1.0, (subject,)) for subject in ("features", "actions")]
+    report_metrics(settings, {"check_data_drift": drifted})
+    ask('trading_drift_status{subject="actions"}', lambda value: value == "1")
+    report_metrics(settings, {"check_data_drift": drifted[:1]}, gone=lambda _: {("subject", "actions")})
+    ask('count(trading_drift_status{job="check_data_drift"})', lambda value: value == "1")
+    ask('trading_drift_status{subject="features"}', lambda value: value == "1")
 
 
 def test_odd_labels_and_values_arrive_as_they_were(live_monitoring: Monitoring, ask: Callable[..., str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from deployment.local_services import start_monitoring, stop_monitoring
 from deployment.local_services.debian_programs import Program
+from experiment_tracking.find_gateway import gateway_file
 from MLOps.errors import ServiceUnavailableError
 
 
@@ -68,6 +69,14 @@ def test_a_server_that_ends_at_once_is_told_and_none_stays(
 def test_down_without_up_says_so(overrides: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert stop_monitoring.main(overrides) == 0
     assert capfd.readouterr().err == "no service was running\n"
+
+
+def test_down_takes_away_what_tells_stages_where_to_push(overrides: list[str], workspace: Path) -> None:
+    told = gateway_file(workspace)
+    told.parent.mkdir()
+    told.write_text("http://127.0.0.1:1")
+    assert stop_monitoring.main(overrides) == 0
+    assert not told.exists()
 
 
 def test_missing_programs_are_told(
