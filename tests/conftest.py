@@ -367,7 +367,9 @@ def make_timing_model() -> Callable[..., str]:
     """
     from MLOps.inference.timing_model import RainbowTimingCard, write_timing_model
 
-    def make(folder: Path, seed: int = 1, window_size: int = 30, symbol: str = "BTC", **architecture: Any) -> str:
+    def make(
+        folder: Path, seed: int = 1, window_size: int = 30, symbol: str = "BTC", scale: float = 0.3, **architecture: Any
+    ) -> str:
         network = {
             "hidden_sizes": [24, 16],
             "stream_size": 12,
@@ -390,7 +392,7 @@ def make_timing_model() -> Callable[..., str]:
         generator = np.random.default_rng(seed)
         shapes = card.tensor_shapes().items()
         return write_timing_model(
-            folder, card, {name: generator.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes}
+            folder, card, {name: generator.normal(0, scale, shape).astype(np.float32) for name, shape in shapes}
         )
 
     return make

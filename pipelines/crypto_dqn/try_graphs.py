@@ -16,7 +16,7 @@ from MLOps.market.price_cycles import consecutive, read_timing_prices, split_cyc
 from MLOps.settings.timing import TimingDataSettings
 
 MAX_DEVIATION = 1e-5
-"""Of the float32 graph's values from NumPy's, as a share of the largest value (of 1 where that is smaller)."""
+"""Of the float32 graph's values from NumPy's, as a share of the range of returns that the network can tell."""
 _BATCH = 256
 _WARM_CALLS, _FEWEST_CALLS = 20, 10
 
@@ -94,7 +94,7 @@ def try_graphs(
     predictors = {name: CryptoPredictor.from_bytes(graph) for name, graph in graphs.items()}
     expected = TimingPolicy(card, read_timing_weights(folder, card)).q_values(observations)
     exact, rounded = (predictors[name].q_values(observations) for name in ("float32", "int8"))
-    deviation, bound = float(np.abs(exact - expected).max()), MAX_DEVIATION * max(1.0, float(np.abs(expected).max()))
+    deviation, bound = float(np.abs(exact - expected).max()), MAX_DEVIATION * _range_told(card, expected)
     if not deviation <= bound:
         raise ModelError(f"the graph's values differ from NumPy's by {deviation:.1e}", f"at most {bound:.1e}")
     answers = {
@@ -109,6 +109,13 @@ def try_graphs(
     for name, predictor in predictors.items():
         speed |= _speed(name, predictor, observations, timed_calls)
     return GraphFigures(answers, speed)
+
+
+def _range_told(card: RainbowTimingCard, values: Float32Array) -> float:
+    """What rounding is measured by: float32's moves the mean over atoms in proportion to their range; 1 at least."""
+    network = card.architecture
+    told = network.v_max - network.v_min if network.is_categorical else float(np.abs(values).max())
+    return max(1.0, told)
 
 
 def _speed(name: str, predictor: CryptoPredictor, observations: Float32Array, calls: int) -> dict[str, float]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import linear, relu
@@ -111,6 +112,20 @@ def test_the_graph_equals_the_network_that_learns_without_its_noise(
     digest = write_timing_model(tmp_path, card, means)
     predictor = CryptoPredictor.from_bytes(timing_onnx_of_folder(tmp_path, digest))
     np.testing.assert_allclose(predictor.q_values(seen.numpy()), expected, rtol=0, atol=1e-5)
+
+
+def test_the_graph_equals_torch_on_real_prices(
+    tmp_path: Path, make_timing_model: MakeModel, real_crypto_bars: dict[str, pd.DataFrame]
+) -> None:
+    closes = real_crypto_bars["BTC"]["close"].to_numpy(np.float64)
+    times = np.datetime64("2017-07-01T12", "us") + np.arange(len(closes)) * np.timedelta64(1, "h")
+    cycles = Cycles(closes, np.arange(29, len(closes) - 24, 24), 24, 30, times)
+    observations = observations_of(cycles).reshape(-1, 32)
+    assert len(observations) > 19_000
+    digest = make_timing_model(tmp_path, hidden_sizes=[128], stream_size=64, atoms=51, scale=0.2)
+    predictor = CryptoPredictor.from_bytes(timing_onnx_of_folder(tmp_path, digest))
+    expected = _torch_q_values(*_read(tmp_path), observations)
+    np.testing.assert_allclose(predictor.q_values(observations), expected, rtol=0, atol=1e-5)
 
 
 def test_value_and_centred_advantage_by_hand(tmp_path: Path, make_timing_model: MakeModel) -> None:
