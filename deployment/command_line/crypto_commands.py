@@ -79,7 +79,7 @@ def export_onnx(given: Namespace) -> int:
 def serve(given: Namespace) -> int:
     """Answer over HTTP."""
     port = [] if given.port is None else ["--port", given.port]
-    coin = [] if given.crypto is None else ["--symbol", given.crypto]
+    coin = [] if given.crypto is None else ["--symbol", given.crypto, *_registered_name(given.crypto)]
     become_stage(SERVE, [*_path("--model_path", given.model_path), *port, *coin, *given.overrides])
 
 
@@ -92,9 +92,14 @@ COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
 
 
 def _overrides(given: Namespace) -> list[str]:
-    """The coin's group of settings, then what was given: the later one wins."""
-    coin = [] if given.crypto is None else [f"data={given.crypto.lower()}"]
+    """The coin's group of settings and name in the registry, then what was given: the later one wins."""
+    coin = [] if given.crypto is None else [f"data={given.crypto.lower()}", *_registered_name(given.crypto)]
     return [*coin, *given.overrides]
+
+
+def _registered_name(coin: str) -> list[str]:
+    """Each coin's models have a name of their own; Bitcoin's is the default (decision 0054)."""
+    return [] if coin == "BTC" else [f"registry.model_name=crypto_timing_{coin.lower()}"]
 
 
 def _own(overrides: Sequence[str], stage: str, others: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from MLOps.errors import SettingsError
 from MLOps.settings import credentials
-from MLOps.settings.credentials import read_api_keys
+from MLOps.settings.credentials import read_api_key, read_api_keys
 
 
 @pytest.fixture
@@ -51,3 +51,15 @@ def test_a_broken_key_file_is_told_without_its_content(key_file: Path) -> None:
         read_api_keys("alpaca", {})
     assert "hidden" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_key_without_a_secret_comes_from_the_environment_else_the_file(key_file: Path) -> None:
+    key_file.write_text("serving:\n  api_key: from file\n")
+    assert read_api_key("serving", {"SERVING_API_KEY": "from environment"}) == "from environment"
+    assert read_api_key("serving", {}) == "from file"
+
+
+@pytest.mark.parametrize("content", ["", "serving:\n", 'serving:\n  api_key: ""\n', "serving: text\n"])
+def test_a_key_that_is_nowhere_is_none(key_file: Path, content: str) -> None:
+    key_file.write_text(content)
+    assert read_api_key("serving", {"SERVING_API_KEY": ""}) is None

@@ -69,7 +69,7 @@ class Stages:
         if stage == self.failing:
             raise StageEndedError(3)
         made = self.folder / {"export_crypto_model": "BTC_777"}.get(stage, stage)
-        made.mkdir()
+        made.mkdir(exist_ok=True)
         artifacts = {}
         for name in ("bars", "report"):
             (made / name).write_text(f"{name} of {stage}")
@@ -95,8 +95,9 @@ def test_training_is_delivered_and_shown(
     argv = ["train", "--crypto", "eth", "--data_path", "bars.parquet", "--output_path", "mine"]
     assert main([*argv, "--overrides", place, "training.seed=777", "max_observations=50"]) == 0
     bars, model = tmp_path / "bars.parquet", stages.folder / "train_rainbow"
+    eth = ["data=eth", "registry.model_name=crypto_timing_eth"]
     assert stages.started == [
-        ("train_rainbow", ["--bars_path", str(bars), "data=eth", place, "training.seed=777"]),
+        ("train_rainbow", ["--bars_path", str(bars), *eth, place, "training.seed=777"]),
         (
             "export_crypto_model",
             [
@@ -110,7 +111,7 @@ def test_training_is_delivered_and_shown(
             ]
             + [f'bars_path="{bars}"'],
         ),
-        ("evaluate_crypto_timing", ["--model_path", str(model), "data=eth", place, f'bars_path="{bars}"']),
+        ("evaluate_crypto_timing", ["--model_path", str(model), *eth, place, f'bars_path="{bars}"']),
     ]
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["finding"] == "no edge"
@@ -152,6 +153,13 @@ def test_paths_are_read_from_the_working_directory(stages: Stages, tmp_path: Pat
         ),
         ("serve_crypto_model", ["--model_path", here["m"], "--port", "5055", "--symbol", "BTC", "serving.threads=2"]),
     ]
+
+
+def test_each_coin_has_its_name_in_the_registry(stages: Stages) -> None:
+    for coin in ("BTC", "ETH"):
+        main(["serve", "--crypto", coin])
+    ether = ["--symbol", "ETH", "registry.model_name=crypto_timing_eth"]
+    assert [arguments for _, arguments in stages.started] == [["--symbol", "BTC"], ether]
 
 
 def test_every_command_of_the_help_is_there() -> None:
