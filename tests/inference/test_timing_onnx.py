@@ -94,7 +94,8 @@ def test_the_graph_equals_the_network_that_learns_without_its_noise(
     tmp_path: Path, make_timing_model: MakeModel, switches: dict[str, object]
 ) -> None:
     settings = compose_settings(TrainRainbowSettings, "train_rainbow").model
-    settings = settings.model_copy(update={**switches, "atoms": 51, "hidden_sizes": (40, 24)})
+    bounds = {"v_min": -10.0, "v_max": 11.0}
+    settings = settings.model_copy(update={**switches, **bounds, "atoms": 51, "hidden_sizes": (40, 24)})
     generator = torch.Generator().manual_seed(3)
     network = RainbowNetwork(32, 2, settings, generator)
     sigmas = [value for name, value in network.named_parameters() if name.endswith("_sigma")]
@@ -105,7 +106,6 @@ def test_the_graph_equals_the_network_that_learns_without_its_noise(
     network.quiet()
     expected = network.q_values(seen).detach().numpy()
     assert np.abs(noisy - expected).max() > 1e-3
-    bounds = {"v_min": settings.v_min, "v_max": settings.v_max}
     make_timing_model(tmp_path, hidden_sizes=[40, 24], stream_size=settings.stream_size, **bounds, **switches)
     card, _ = _read(tmp_path)
     means = {name: value.detach().numpy() for name, value in network.named_parameters() if not name.endswith("_sigma")}
