@@ -101,15 +101,9 @@ def test_training_is_delivered_and_shown(
         (
             "export_crypto_model",
             [
-                "--model_path",
-                str(model),
-                "--output_path",
-                str(tmp_path / "mine"),
-                "data=eth",
-                place,
-                "max_observations=50",
-            ]
-            + [f'bars_path="{bars}"'],
+                *("--model_path", str(model), "--output_path", str(tmp_path / "mine")),
+                *(*eth, place, "max_observations=50", f'bars_path="{bars}"'),
+            ],
         ),
         ("evaluate_crypto_timing", ["--model_path", str(model), *eth, place, f'bars_path="{bars}"']),
     ]
