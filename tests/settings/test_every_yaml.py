@@ -51,7 +51,8 @@ def _group_choices() -> Iterator[tuple[str, str]]:
                 continue
             group, _, section = next(iter(entry)).lstrip("/").partition("@")
             key = group if section == group else f"{group}@{section}"  # Hydra takes no other name
-            choices = [path.stem for path in sorted((ROOT / "config" / group).glob("*.yaml"))]
+            folders = (ROOT / root / group for root in ("config", "hyperparameters"))
+            choices = [path.stem for folder in folders for path in sorted(folder.glob("*.yaml"))]
             (default,) = entry.values()
             alike = [choice for choice in choices if (choice in OF_BUY_TIMING) == (default in OF_BUY_TIMING)]
             yield from ((primary, f"{key}={choice}") for choice in alike)
@@ -93,8 +94,10 @@ def test_every_hyperparameter_file_belongs_to_an_agent_or_a_stage() -> None:
     takers = [path for group in ("rl_agents", "stages") for path in (ROOT / "config" / group).glob("*.yaml")]
     entries = [entry for taker in takers for entry in yaml.safe_load(taker.read_text())["defaults"]]
     taken = {entry.partition("@")[0].lstrip("/") for entry in entries if isinstance(entry, str)}
+    groups = {next(iter(entry)).partition("@")[0].lstrip("/") for entry in entries if isinstance(entry, dict)}
     root = ROOT / "hyperparameters"
-    assert {path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml")} <= taken
+    files = {path.relative_to(root).with_suffix("") for path in root.rglob("*.yaml")}
+    assert [file.as_posix() for file in files if not {file.as_posix(), file.parent.as_posix()} & (taken | groups)] == []
 
 
 @pytest.mark.parametrize("model", _models(), ids=lambda model: model.__qualname__)
