@@ -40,6 +40,7 @@ class ServerMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._batch_requests = Histogram(
             f"{_PREFIX}_batch_requests", "Requests computed together.", buckets=_POWERS, registry=registry
         )
@@ -67,9 +68,15 @@ class ServerMetrics:
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is a path as it was asked for."""
-        known = route if route in ROUTES else "other"
-        self._requests.labels(known, str(status)).inc()
-        self._seconds.labels(known).observe(seconds)
+        series = self._series.get((route, status))
+        if series is None:
+            known = route if route in ROUTES else "other"
+            series = (self._requests.labels(known, str(status)), self._seconds.labels(known))
+            if known == route:  # so that what is kept stays as small as the list of routes
+                self._series[route, status] = series
+        count, duration = series
+        count.inc()
+        duration.observe(seconds)
 
     def batch(self, requests: int, rows: int) -> None:
         """Count a batch."""
