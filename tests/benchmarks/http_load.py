@@ -19,7 +19,7 @@ from time import perf_counter
 import uvloop
 
 _HEAD_END, _LENGTH, _OK = b"\r\n\r\n", b"content-length: ", b"HTTP/1.1 200"
-_TICK_SECONDS = 0.0002
+_TICK_SECONDS = 0.0005
 
 
 @dataclass(frozen=True)

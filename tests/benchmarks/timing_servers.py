@@ -54,11 +54,11 @@ class RunningServer:
 
 
 def write_network(folder: Path, seed: int = 0) -> str:
-    """A network of the default sizes with drawn weights; gives the digest of its folder."""
+    """A network of the default sizes (hyperparameters/model/rainbow.yaml) with drawn weights; gives its digest."""
     generator = np.random.default_rng(seed)
     card = RainbowTimingCard(
         architecture=TimingArchitecture(
-            hidden_sizes=(128,), stream_size=128, atoms=51, v_min=-1, v_max=1, is_dueling=True, is_categorical=True
+            hidden_sizes=(128,), stream_size=64, atoms=51, v_min=-5, v_max=5, is_dueling=True, is_categorical=True
         ),
         observation=TimingObservation(window_size=_WINDOW, size=_WINDOW + 2),
         market=TimingMarket(symbol="BTC", frequency="1h", cycle_steps=24, fee_bps=10.0),

@@ -22,6 +22,10 @@ from MLOps.inference.model_files import model_digest
 from MLOps.inference.timing_policy import load_timing_policy
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.serving import ServeCryptoModelSettings
+from model_registry.champion import ensure_champion
+from model_registry.family import CRYPTO_TIMING
+from model_registry.open_registry import find_registry, open_registry
+from model_registry.sqlite_reader import SqliteReader
 
 FloatArray = npt.NDArray[np.float32]
 REFUSALS = "trading_predictor_model_refusals_total"
@@ -97,6 +101,26 @@ def test_nothing_registered_is_told_and_the_next_look_finds_it(workspace: Path) 
     assert served.slot.model is None
     assert "nothing was ever registered" in str(served.slot.trouble)
     assert "--model_path" in str(served.slot.trouble)
+
+
+def test_champion_of_a_registry_in_mlflow_is_found_without_mlflow(
+    tracked_workspace: Path,
+) -> None:
+    """The server reads the SQLite file itself; what MLflow costs at start would be paid by each server."""
+    overrides = [f"paths.workspace={tracked_workspace}", "registry.kind=mlflow"]
+    settings = compose_settings(ServeCryptoModelSettings, "serve_crypto_model", overrides)
+    store = open_registry(settings)
+    ensure_champion(store, "crypto_timing", CRYPTO_TIMING)
+
+    class InMlflow:
+        @staticmethod
+        def overrides() -> list[str]:
+            return overrides
+
+    served = Served(InMlflow)
+    served.look()
+    assert served.slot.model.info.kind == "buy_first"
+    assert isinstance(find_registry(settings), SqliteReader)
 
 
 def test_altered_files_are_refused_before_they_are_parsed_and_the_old_model_goes_on(
