@@ -121,6 +121,7 @@ class RainbowLearner:
             choosing = torch.softmax(chosen, -1) if is_double else judging
             loss = categorical_slope(
                 log_probabilities.numpy(),
+                log_probabilities.exp().numpy(),
                 choosing.numpy(),
                 judging.numpy(),
                 self._support.numpy(),

@@ -67,6 +67,7 @@ def project(
 @compiled
 def categorical_slope(
     log_probabilities: Float32Array,
+    probabilities: Float32Array,
     choosing: Float32Array,
     judging: Float32Array,
     support: Float32Array,
@@ -80,7 +81,7 @@ def categorical_slope(
 
     Parameters
     ----------
-    log_probabilities : (B, A, Z) float32
+    log_probabilities, probabilities : (B, A, Z) float32
         Of the online network at the observations.
     choosing, judging : (B, A, Z) float32
         Probabilities at the next observations: the greatest mean of the first chooses the action, the second tells
@@ -100,7 +101,7 @@ def categorical_slope(
         cross_entropy, entropy, value = 0.0, 0.0, 0.0
         for atom in range(atoms):
             told, wanted = log_probabilities[row, action, atom], target[atom]
-            probability = np.exp(told)
+            probability = probabilities[row, action, atom]
             value += probability * support[atom]
             if wanted > 0.0:
                 cross_entropy -= wanted * told

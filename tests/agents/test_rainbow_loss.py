@@ -49,7 +49,7 @@ def test_divergence_is_0_where_the_future_was_foretold() -> None:
     told = np.log(np.array([[[1e-12, 1e-12, 1e-12, 1 - 4e-12, 1e-12], [0.2] * 5]], np.float32))
     slope, other = slope_for(1, 10), np.full((1, 2, 5), 0.2, np.float32)
     labels = (np.array([0]), np.array([1], np.float32), np.array([0], np.float32), np.array([0.5], np.float32))
-    loss = categorical_slope(told, other, other, SUPPORT, *labels, slope)
+    loss = categorical_slope(told, np.exp(told), other, other, SUPPORT, *labels, slope)
     assert loss == pytest.approx(0, abs=1e-6)
     assert slope.errors[0] == pytest.approx(0, abs=1e-6)
     assert slope.values[0] == pytest.approx(1, abs=1e-6)
@@ -64,7 +64,7 @@ def test_first_of_the_pair_chooses_and_the_second_judges() -> None:
     judging[0, 0, 4] = judging[0, 1, 2] = 1
     told, slope = np.log(np.full((1, 2, 5), 0.2, np.float32)), slope_for(1, 10)
     labels = (np.array([1]), np.array([0], np.float32), np.array([1], np.float32), np.array([2], np.float32))
-    loss = categorical_slope(told, choosing, judging, SUPPORT, *labels, slope)
+    loss = categorical_slope(told, np.exp(told), choosing, judging, SUPPORT, *labels, slope)
     assert loss == pytest.approx(2 * np.log(5), rel=1e-6)
     assert slope.errors[0] == pytest.approx(np.log(5), rel=1e-6)  # not weighted
     np.testing.assert_allclose(slope.logits[0], [0] * 5 + [0.4, 0.4, -1.6, 0.4, 0.4], rtol=1e-5)
