@@ -26,6 +26,7 @@ from MLOps.evaluation.timing_policies import (
 from MLOps.evaluation.timing_savings import (
     PolicyFigures,
     advantage_bps,
+    late_prices_paid,
     mean_effect,
     prices_paid,
     saving_bps,
@@ -193,26 +194,37 @@ def _scorecard(
         last_decision=_instant(times[test.starts[-1] + test.steps - 1]),
         cycles=len(test.starts),
         trained_seeds=seeds,
-        policies={name: _figures(test, prices, paid, steps.get(name), terms) for name, prices in paid.items()},
+        policies={name: _figures(test, prices, paid, steps.get(name), conditions) for name, prices in paid.items()},
         advantages=advantages(MODEL),
         seed_advantages=advantages(SEEDS) if SEEDS in paid else {},
     )
 
 
 def _figures(
-    test: Cycles, prices: FloatArray, paid: Mapping[str, FloatArray], steps: IntArray | None, terms: TimingTerms
+    test: Cycles,
+    prices: FloatArray,
+    paid: Mapping[str, FloatArray],
+    steps: IntArray | None,
+    conditions: TimingConditions,
 ) -> PolicyFigures:
-    cycle = cycle_prices(test)
+    cycle, terms = cycle_prices(test), conditions.terms
     advantage = _effect(advantage_bps(prices, paid[FIRST], cycle[:, 0]), terms)
     possible = float(advantage_bps(paid[HINDSIGHT], paid[FIRST], cycle[:, 0]).mean())
     return PolicyFigures(
         price_paid=float(prices.mean()),
         saving=_effect(saving_bps(prices, cycle.mean(axis=1)), terms),
         advantage=advantage,
+        late_advantage=None if steps is None else _late_advantage(test, steps, conditions),
         captured_fraction=advantage.mean / possible if possible > 0 else None,
         mean_step=None if steps is None else float(steps.mean()),
         last_step_fraction=None if steps is None else float((steps == test.steps - 1).mean()),
     )
+
+
+def _late_advantage(test: Cycles, steps: IntArray, conditions: TimingConditions) -> Effect:
+    fee_bps = conditions.environment.fee_bps
+    late, late_first = (late_prices_paid(test, chosen, fee_bps)[None] for chosen in (steps, first_step(test)))
+    return _effect(advantage_bps(late, late_first, cycle_prices(test)[:, 0]), conditions.terms)
 
 
 def _effect(values: FloatArray, terms: TimingTerms) -> Effect:

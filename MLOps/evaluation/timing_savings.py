@@ -34,6 +34,9 @@ class PolicyFigures(BaseModel):
     price_paid: float = Field(gt=0, description="Mean price of a purchase, the fee included, in US dollars a coin.")
     saving: Effect = Field(description="Against the cycle's mean price without a fee, in basis points of it.")
     advantage: Effect = Field(description="Over buying at the first step, in basis points of the first price.")
+    late_advantage: Effect | None = Field(
+        description="The same with every purchase filled one decision later; null where a purchase has no step."
+    )
     captured_fraction: float | None = Field(
         description="Its advantage over the first step as a share of that of hindsight; null where that is 0."
     )
@@ -44,6 +47,11 @@ class PolicyFigures(BaseModel):
 def prices_paid(cycles: Cycles, steps: IntArray, fee_bps: float) -> FloatArray:
     """(C,) US dollars a coin, the fee included, of purchases at given steps (C,)."""
     return with_fee(np.take_along_axis(cycle_prices(cycles), steps[:, None], axis=1)[:, 0], fee_bps)
+
+
+def late_prices_paid(cycles: Cycles, steps: IntArray, fee_bps: float) -> FloatArray:
+    """(C,) the same with each purchase filled at the next close; at the last step, the cycle's end, at its own."""
+    return prices_paid(cycles, np.minimum(steps + 1, cycles.steps - 1), fee_bps)
 
 
 def with_fee(prices: FloatArray, fee_bps: float) -> FloatArray:

@@ -70,6 +70,7 @@ def evaluate_crypto_timing(settings: TimingEvaluationSettings, tracker: Tracker)
         inputs={"bars": bars},
         label=str(test.times[test.starts[-1] + test.steps - 1].astype("datetime64[D]")),
         extra=facts.identity() | {"learning_curve": curve.model_dump_json() if curve else ""},
+        version=2,
         packages=("arch", "numba", "numpy", "plotly"),
     )
     result = make_once(output, make, tracker)
@@ -130,6 +131,7 @@ def _metrics(scorecard: TimingScorecard) -> dict[str, float]:
             f"{policy}.saving_bps": figures.saving.mean,
             f"{policy}.saving_bps_lower": figures.saving.lower,
             f"{policy}.saving_bps_upper": figures.saving.upper,
+            f"{policy}.late_advantage_bps": figures.late_advantage.mean if figures.late_advantage else None,
             f"{policy}.captured_fraction": figures.captured_fraction,
             f"{policy}.mean_step": figures.mean_step,
             f"{policy}.last_step_fraction": figures.last_step_fraction,

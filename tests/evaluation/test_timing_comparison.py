@@ -112,6 +112,9 @@ def test_figures_of_steps_by_hand() -> None:
     assert last.price_paid == pytest.approx(15 * 1.001)
     assert last.advantage.mean == pytest.approx((-2 / 10 + 2 / 20) / 2 * 10_010)
     assert last.captured_fraction == pytest.approx(-0.05 / 0.15)
+    assert last.late_advantage is not None
+    assert last.late_advantage.mean == pytest.approx((-3 / 10 + 12 / 20) / 2 * 10_010)  # 12 and 18 against 9 and 30
+    assert figures.policies["mean_price"].late_advantage is None
     assert figures.policies["hindsight"].mean_step == pytest.approx(2.5)
     assert (figures.first_decision, figures.last_decision) == (
         datetime(2020, 3, 1, 4, tzinfo=UTC),

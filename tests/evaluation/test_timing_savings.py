@@ -10,6 +10,7 @@ from MLOps.evaluation.timing_savings import (
     advantage_bps,
     finding_of,
     in_words,
+    late_prices_paid,
     mean_effect,
     prices_paid,
     saving_bps,
@@ -31,6 +32,11 @@ def cycles_of(prices: list[list[float]]) -> Cycles:
 def test_price_paid_holds_the_fee() -> None:
     cycles = cycles_of([[100, 200], [50, 40]])
     np.testing.assert_allclose(prices_paid(cycles, np.array([1, 0]), fee_bps=10), [200.2, 50.05], rtol=1e-14)
+
+
+def test_price_a_step_later_is_the_next_close_and_never_beyond_the_cycle() -> None:
+    cycles = cycles_of([[100, 200, 300], [50, 40, 30]])
+    assert late_prices_paid(cycles, np.array([0, 2]), fee_bps=0).tolist() == [200, 30]
 
 
 def test_saving_by_hand() -> None:
