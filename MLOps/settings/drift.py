@@ -58,6 +58,20 @@ class DriftFloorSettings(Settings):
     )
 
 
+class RecentMeanSettings(Settings):
+    """Features whose mean over the newest sessions and all tickers is looked at by itself."""
+
+    features: tuple[str, ...] = Field(description="Which features; those that a subject does not have are passed over.")
+    rows: int = Field(ge=2, le=10_000, description="Newest sessions that are averaged.")
+    margin: float = Field(
+        ge=1, le=100, description="The threshold as a multiple of the largest distance of a stretch of the reference."
+    )
+    floor: float = Field(gt=0, le=100, description="Least threshold, in standard deviations of a session.")
+    minimum_stretches: int = Field(
+        ge=2, le=1_000, description="With a reference of fewer such stretches nothing tells what is usual."
+    )
+
+
 class DriftThresholdSettings(Settings):
     """What makes a column drift, and what makes a subject drift."""
 
@@ -75,6 +89,7 @@ class DriftThresholdSettings(Settings):
     severe_factor: float = Field(
         ge=1, le=1_000, description="A subject drifts when one column's score is this multiple of its threshold."
     )
+    recent_means: RecentMeanSettings = Field(description="Means of the newest sessions, which shift unseen else.")
     missing_values_increase_fraction: float = Field(
         gt=0, le=1, description="A subject drifts when the share of missing values in a column grows by so much."
     )

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from MLOps.settings.drift import DriftSubject, DriftThresholdSettings
+from monitoring.drift.recent_means import RecentMean, recent_means
 from monitoring.drift.sample import Sample
 from monitoring.drift.scores import METHODS, drift_scores
 from monitoring.drift.thresholds import column_thresholds
@@ -61,6 +62,7 @@ class SubjectDrift(_Record):
     reference: Window | None = None
     current: Window | None = None
     columns: tuple[ColumnDrift, ...] = Field(default=(), description="The most drifted first.")
+    recent_means: tuple[RecentMean, ...] = Field(default=(), description="Means of the newest sessions.")
 
     @property
     def drifted_fraction(self) -> float:
@@ -84,7 +86,8 @@ def judge(subject: DriftSubject, sample: Sample, settings: DriftThresholdSetting
     notes = [*sample.notes, *([f"new columns, which nothing can be compared with: {_named(new)}"] if new else [])]
     if unknown := [column.column for column in columns if column.missing_reference == 1]:
         notes.append(f"columns without a value in the reference window: {_named(unknown)}")
-    reasons = tuple(_reasons(columns, gone, settings))
+    means = tuple(recent_means(reference, current, settings))
+    reasons = (*_reasons(columns, gone, settings), *_shifted(means))
     status = Status.DRIFT if reasons else Status.NO_DRIFT
     if len(unknown) == len(columns):
         reasons, status = ("no column has a value in the reference window",), Status.NOT_CHECKED
@@ -96,7 +99,17 @@ def judge(subject: DriftSubject, sample: Sample, settings: DriftThresholdSetting
         reference=_window(reference),
         current=_window(current),
         columns=columns,
+        recent_means=means,
     )
+
+
+def _shifted(means: tuple[RecentMean, ...]) -> Iterator[str]:
+    for mean in means:
+        if mean.is_drifted:
+            yield (
+                f"{mean.feature} of all tickers lies {mean.shift:+.2f} standard deviations off in the newest "
+                f"{mean.rows} rows (usual: up to {mean.threshold:.2f})"
+            )
 
 
 def _column(

@@ -46,7 +46,7 @@ def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs=inputs.existing(),
         label="check",
-        version=2,
+        version=3,
         extra={**_identity(model), **_identity_of_timing(settings), "absent": ",".join(inputs.absent())},
         packages=("evidently", "numpy", "pandas"),
     )

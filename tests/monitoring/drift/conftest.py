@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from MLOps.settings.project import project_root
 from monitoring.scripts.check_data_drift import main
 
 SESSIONS = 300
@@ -65,3 +66,16 @@ def check(workspace: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
         return Outcome(status, json.loads(out.splitlines()[-1]) if out.strip() else {}, err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def shown_table() -> Callable[[str], list[tuple[str, ...]]]:
+    """``shown_table(head)``: the rows, its head first, of the table in the room's README that begins with `head`."""
+
+    def read(head: str) -> list[tuple[str, ...]]:
+        text = (project_root() / "monitoring" / "drift" / "README.md").read_text()
+        blocks = [block for block in text.split("\n\n") if block.startswith(f"| {head}")]
+        lines = blocks[0].strip().splitlines() if blocks else []
+        return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines if "---" not in line]
+
+    return read

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from MLOps.settings.drift import DriftFloorSettings, DriftThresholdSettings
+from MLOps.settings.drift import DriftFloorSettings, DriftThresholdSettings, RecentMeanSettings
 from monitoring.drift.scores import drift_scores
 from monitoring.drift.thresholds import blocks_and_rest, column_thresholds
 
@@ -19,7 +19,8 @@ def settings(**changes: float) -> DriftThresholdSettings:
         "severe_factor": 3.0,
         "missing_values_increase_fraction": 0.05,
     }
-    return DriftThresholdSettings(floors=DriftFloorSettings(**FLOORS), **(values | changes))
+    means = RecentMeanSettings(features=(), rows=2, margin=1.0, floor=0.1, minimum_stretches=2)
+    return DriftThresholdSettings(floors=DriftFloorSettings(**FLOORS), recent_means=means, **(values | changes))
 
 
 def test_steady_reference_is_held_to_the_floors() -> None:

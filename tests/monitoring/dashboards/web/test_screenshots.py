@@ -89,7 +89,7 @@ def test_page_is_drawn_whole(browser, address, tmp_path, title, width):
         "(main => [main.scrollWidth, main.clientWidth])(document.querySelector('[data-testid=stMain]'))"
     )
     assert scrolled == shown  # nothing hangs over the edge
-    assert page.get_by_role("link", name="Champions").is_visible()  # the way on, on a phone too
+    page.get_by_role("link", name="Champions").wait_for()  # until it is to be seen: the way on, on a phone too
     assert _colors(picture) > 20
     page.close()
 
