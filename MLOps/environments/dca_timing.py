@@ -11,8 +11,10 @@ Observation, float32, (2 + W,): only what is known at the present close.
   the last number is always 0. They may lie before the cycle.
 
 Reward, paid at the purchase alone, so that it is the episode's sum:
-``reward_scale * (mean price of the cycle - price * (1 + fee)) / mean price of the cycle``.
-The mean holds prices after the purchase: a reward may tell of them, an observation never does.
+``reward_scale * (mean price of the cycle - price * (1 + fee)) / first price of the cycle``.
+The mean holds prices after the purchase: a reward may tell of them, an observation never does. The scale is known
+from the first decision on: in parts of the mean, waiting would pay even where prices are a fair game, for where they
+fall the mean is small and the saving large.
 """
 
 from typing import Any
@@ -219,8 +221,8 @@ def rewards_of(cycles: Cycles, settings: DcaTimingSettings) -> FloatArray:
     """Reward of buying at each decision of each cycle, (C, steps)."""
     rows = cycles.starts[:, None] + np.arange(cycles.steps)
     market, rules = _market_of(cycles), Rules(cycles.steps, 1 + settings.fee_bps * _BPS, settings.reward_scale)
-    usual = market.mean[:, None]
-    rewards: FloatArray = rules.reward_scale * (usual - cycles.closes[rows] * rules.price_factor) / usual
+    saved = market.mean[:, None] - cycles.closes[rows] * rules.price_factor
+    rewards: FloatArray = rules.reward_scale * saved / cycles.closes[rows[:, :1]]
     return rewards
 
 

@@ -186,8 +186,8 @@ def step_episodes(
         is_last = actions[e] == BUY or k == rules.steps - 1
         outcome.is_last[e], outcome.rewards[e] = is_last, 0.0
         if is_last:
-            paid, usual = close[starts[cycle[e]] + k] * rules.price_factor, mean[cycle[e]]
-            reward = rules.reward_scale * (usual - paid) / usual
+            first, paid = close[starts[cycle[e]]], close[starts[cycle[e]] + k] * rules.price_factor
+            reward = rules.reward_scale * (mean[cycle[e]] - paid) / first
             _observe(market, rules, episodes, e, observations)
             for i in range(width):
                 last_observations[ended, i] = observations[e, i]

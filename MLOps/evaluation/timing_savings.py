@@ -2,7 +2,7 @@
 
 Two measures, both positive where less was paid:
 
-- the saving, ``(mean price of the cycle - paid) / mean price of the cycle``, as the environment's reward tells it.
+- the saving, ``(mean price of the cycle - paid) / mean price of the cycle``, which is easy to read.
   The mean holds prices after the purchase, so that even where prices are a fair game a rule can gain by it: buying
   last saves on average, for where prices fall the mean is small and the saving large (decision 0053);
 - the advantage of one policy over another, ``(paid by the other - paid) / first price of the cycle``. The first

@@ -41,5 +41,7 @@ class DcaTimingSettings(Settings):
 
     fee_bps: float = Field(ge=0, lt=5_000, description="Fee of the purchase, in basis points of its price.")
     reward_scale: float = Field(
-        gt=0, le=1e6, description="Reward of a purchase that saves the whole of the cycle's mean price; 100: percent."
+        gt=0,
+        le=1e6,
+        description="Reward of a purchase that saves a whole first price against the cycle's mean; 100: percent.",
     )

@@ -15,7 +15,7 @@ def advantage_over_first(validation: Cycles, fee_bps: float) -> Callable[[Rainbo
     """What tells how much less an agent pays than who buys first, in basis points of the first price.
 
     The mean is over the cycles of the window that follow one another, the agent acting greedily and without noise.
-    Not the reward: that one compares with the cycle's mean price, by which buying last seems to gain (decision 0053).
+    It is the reward but for what the agent cannot change: the cycle's mean and first price.
 
     Parameters
     ----------

@@ -71,10 +71,9 @@ def test_remaining_time_is_exactly_one_at_first_and_zero_at_last(steps: int) -> 
 
 def test_reward_worked_by_hand() -> None:
     cycles = cycles_of([95, 100, 110, 120, 90], [1], 4, 2)
-    # mean 105; with 1% fee 101, 111.1, 121.2 and 90.9 are paid
-    expected = [100 * (105 - paid) / 105 for paid in (101, 111.1, 121.2, 90.9)]
+    # mean 105, first price 100; with 1% fee 101, 111.1, 121.2 and 90.9 are paid
+    expected = [4, -6.1, -16.2, 14.1]
     np.testing.assert_allclose(rewards_of(cycles, PERCENT)[0], expected, rtol=1e-12)
-    assert expected[1] == pytest.approx(-5.80952, abs=1e-5)
     for waited, reward in enumerate(expected):
         batch = DcaTimingBatch(cycles, PERCENT, 1, 0)
         batch.reset()
@@ -88,7 +87,7 @@ def test_the_last_decision_buys_whatever_the_action() -> None:
     steps = [batch.step([HOLD]) for _ in range(4)]
     assert [step.is_last[0] for step in steps] == [False, False, False, True]
     assert not steps[-1].is_cut.any()
-    assert steps[-1].rewards[0] == pytest.approx(100 * (105 - 90.9) / 105)
+    assert steps[-1].rewards[0] == pytest.approx(14.1)  # the first price is 100
     assert steps[-1].episode_steps.tolist() == [4]
 
 
@@ -104,9 +103,16 @@ def test_the_rewards_sum_to_the_saving_against_the_mean_price() -> None:
         total += step.rewards
         for place in step.ended:
             cycle = cycles.closes[begun[place] : begun[place] + cycles.steps]
-            saved[place] += 2 * (1 - cycle[taken[place]] * 1.003 / cycle.mean())
+            saved[place] += 2 * (cycle.mean() - cycle[taken[place]] * 1.003) / cycle[0]
     np.testing.assert_allclose(total, saved, rtol=1e-9)
     assert np.abs(saved).min() > 0
+
+
+def test_waiting_pays_nothing_where_prices_are_a_fair_game() -> None:
+    """From 100 to 120 or to 80 alike: both decisions have the same mean reward, 0 without a fee."""
+    up, down = (rewards_of(cycles_of([100, 100, last], [1], 2, 2), FREE)[0] for last in (120, 80))
+    np.testing.assert_allclose((up + down) / 2, [0, 0], atol=1e-15)
+    assert np.abs(up).min() > 0
 
 
 def test_each_step_is_that_of_the_tables() -> None:
