@@ -74,7 +74,7 @@ class AblateRainbowSettings(StageSettings):
         off = [name for name, value in _ALL_OFF.items() if getattr(self.model, name) == value]
         if off:
             told = ", ".join(f"model.{name}={getattr(self.model, name)}" for name in off)
-            raise ValueError(f"{told}: what is off cannot be taken away; take model=rainbow")
+            raise ValueError(f"{told}: what is off cannot be taken away")
         return self
 
     @model_validator(mode="after")
