@@ -85,6 +85,7 @@ FIGURES: Mapping[str, tuple[Figure, ...]] = {
     ),
     "train_rl_agent": _TRAINING,
     "train_sentiment_model": _TRAINING,
+    "train_rainbow": (Figure("episode_reward", catalogue.TRAINING_REWARD), Figure("loss", catalogue.TRAINING_LOSS)),
     "run_backtest": (
         Figure("sessions", catalogue.STAGE_ROWS),
         Figure(rf"{_STRATEGY}\.sharpe", catalogue.BACKTEST_SHARPE),

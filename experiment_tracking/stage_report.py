@@ -15,7 +15,7 @@ from MLOps.settings.stage_settings import StageSettings
 from MLOps.stage import Scalar, StageResult
 
 _VALIDATING = {"ingest_data", "ingest_crypto_bars", "build_features", "prepare_sentiment_dataset"}
-_TRAINING = {"train_rl_agent", "train_sentiment_model"}
+_TRAINING = {"train_rl_agent", "train_sentiment_model", "train_rainbow"}
 
 
 def report_success(settings: StageSettings, result: StageResult, curves: Mapping[str, float]) -> None:

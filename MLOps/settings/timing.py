@@ -43,5 +43,5 @@ class DcaTimingSettings(Settings):
     reward_scale: float = Field(
         gt=0,
         le=1e6,
-        description="Reward of a purchase that saves a whole first price against the cycle's mean; 100: percent.",
+        description="Reward of saving a whole first price against the cycle's mean; 100: percent.",
     )

@@ -15,7 +15,7 @@ from MLOps.agents.rainbow import RainbowAgent
 from MLOps.environments.discrete_batch import DiscreteBatch
 from MLOps.settings.rainbow import RainbowTrainingSettings
 
-RECENT_EPISODES = 10
+_RECENT_EPISODES, _LAST_EPISODES = 1_000, 10
 Evaluation = Callable[[RainbowAgent], float]
 
 
@@ -47,7 +47,7 @@ class RainbowRun:
         self.frames, self.episodes_played = 0, 0
         self.best_score, self._best = -np.inf, agent.learner.online.parameters.clone()
         self._looks_since_best = 0
-        self._recent: deque[float] = deque(maxlen=RECENT_EPISODES)
+        self._recent: deque[float] = deque(maxlen=_RECENT_EPISODES)
         self._figures: dict[str, float] = {}
         self._observations = episodes.reset()
 
@@ -114,10 +114,17 @@ class RainbowRun:
             self._best = self.agent.learner.online.parameters.clone()
 
     def figures(self) -> dict[str, float]:
-        """What the last gradient step and evaluation told, and the mean score of the last ten episodes."""
+        """What the last gradient step and evaluation told, and how the last episodes ended.
+
+        `mean_score_10` is the mean reward of the last ten episodes, `episode_reward` that of the last thousand.
+        """
         told = dict(self._figures)
         if self._recent:
-            told["mean_score_10"] = float(np.mean(self._recent))
+            rewards = list(self._recent)
+            told |= {
+                "mean_score_10": float(np.mean(rewards[-_LAST_EPISODES:])),
+                "episode_reward": float(np.mean(rewards)),
+            }
         sizes = [layer.weight_sigma.detach().abs().mean() for layer in self.agent.network.noisy_layers()]
         if sizes:
             told["mean_noise_size"] = float(torch.stack(sizes).mean())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from MLOps.training.checkpoint import CheckpointStore
 
 _CHECKPOINTS, _CURVE = ".checkpoints", "learning_curve.json"
-_CURVES = ("mean_score_10", "loss", "validation_score", "mean_q", "mean_priority")
+_CURVES = ("episode_reward", "mean_score_10", "loss", "validation_score", "mean_q", "mean_priority")
 
 
 def train_rainbow(settings: TrainRainbowSettings, tracker: Tracker) -> StageResult:
@@ -116,7 +116,7 @@ def _as_columns(curve: list[dict[str, float]]) -> dict[str, list[float | None]]:
 def _last(curve: list[dict[str, float]]) -> dict[str, float]:
     """The curves' last points."""
     last = curve[-1] if curve else {}
-    return {name: last[name] for name in ("mean_score_10", "loss") if name in last}
+    return {name: last[name] for name in ("episode_reward", "mean_score_10", "loss") if name in last}
 
 
 def _origin(bars: Path) -> dict[str, Scalar]:
