@@ -25,6 +25,7 @@ ROWS = (
     "signal_rate_10m_vs_pandas",
     "signal_rate_100m",
     "drift_check_vs_evidently",
+    "rainbow_training_vs_tianshou",
     "replay_vs_cpprb",
     "sum_tree_vs_torchrl",
     "serving_vs_mlflow",
