@@ -72,6 +72,13 @@ class RecentMeanSettings(Settings):
     )
 
 
+class StandingStillSettings(Settings):
+    """When a column counts as standing still."""
+
+    least_rows: int = Field(ge=2, le=10_000, description="Newest rows that must be the same, at least.")
+    factor: float = Field(ge=1, le=100, description="And so many times the longest such run of the reference.")
+
+
 class DriftThresholdSettings(Settings):
     """What makes a column drift, and what makes a subject drift."""
 
@@ -90,6 +97,7 @@ class DriftThresholdSettings(Settings):
         ge=1, le=1_000, description="A subject drifts when one column's score is this multiple of its threshold."
     )
     recent_means: RecentMeanSettings = Field(description="Means of the newest sessions, which shift unseen else.")
+    standing_still: StandingStillSettings = Field(description="A subject drifts when a column stands still.")
     missing_values_increase_fraction: float = Field(
         gt=0, le=1, description="A subject drifts when the share of missing values in a column grows by so much."
     )

@@ -1,6 +1,6 @@
 """From a sample to a verdict: which columns drifted, and whether the subject as a whole did."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from MLOps.settings.drift import DriftSubject, DriftThresholdSettings
 from monitoring.drift.recent_means import RecentMean, recent_means
 from monitoring.drift.sample import Sample
 from monitoring.drift.scores import METHODS, drift_scores
+from monitoring.drift.standing_still import standing_still
 from monitoring.drift.thresholds import column_thresholds
 
 _NAMED = 5  # columns that a reason names; the file has them all
@@ -87,7 +88,8 @@ def judge(subject: DriftSubject, sample: Sample, settings: DriftThresholdSetting
     if unknown := [column.column for column in columns if column.missing_reference == 1]:
         notes.append(f"columns without a value in the reference window: {_named(unknown)}")
     means = tuple(recent_means(reference, current, settings))
-    reasons = (*_reasons(columns, gone, settings), *_shifted(means))
+    still = standing_still(reference, current, settings.standing_still)
+    reasons = (*_reasons(columns, gone, settings), *_shifted(means), *_still(still))
     status = Status.DRIFT if reasons else Status.NO_DRIFT
     if len(unknown) == len(columns):
         reasons, status = ("no column has a value in the reference window",), Status.NOT_CHECKED
@@ -110,6 +112,12 @@ def _shifted(means: tuple[RecentMean, ...]) -> Iterator[str]:
                 f"{mean.feature} of all tickers lies {mean.shift:+.2f} standard deviations off in the newest "
                 f"{mean.rows} rows (usual: up to {mean.threshold:.2f})"
             )
+
+
+def _still(rows_by_column: Mapping[str, int]) -> Iterator[str]:
+    if rows_by_column:
+        told = [f"{name} ({rows})" for name, rows in rows_by_column.items()]
+        yield f"stand still (newest rows that are all the same): {_named(told)}"
 
 
 def _column(

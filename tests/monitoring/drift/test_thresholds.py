@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from MLOps.settings.drift import DriftFloorSettings, DriftThresholdSettings, RecentMeanSettings
+from MLOps.settings.drift import DriftFloorSettings, DriftThresholdSettings, RecentMeanSettings, StandingStillSettings
 from monitoring.drift.scores import drift_scores
 from monitoring.drift.thresholds import blocks_and_rest, column_thresholds
 
@@ -20,7 +20,10 @@ def settings(**changes: float) -> DriftThresholdSettings:
         "missing_values_increase_fraction": 0.05,
     }
     means = RecentMeanSettings(features=(), rows=2, margin=1.0, floor=0.1, minimum_stretches=2)
-    return DriftThresholdSettings(floors=DriftFloorSettings(**FLOORS), recent_means=means, **(values | changes))
+    still = StandingStillSettings(least_rows=10, factor=2.0)
+    return DriftThresholdSettings(
+        floors=DriftFloorSettings(**FLOORS), recent_means=means, standing_still=still, **(values | changes)
+    )
 
 
 def test_steady_reference_is_held_to_the_floors() -> None:
