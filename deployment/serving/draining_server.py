@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from deployment.serving.gate import Gate
+from deployment.serving.joined_writes import JoiningProtocol
 from MLOps.settings.serving import ServerSettings
 
 _LOG = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class DrainingServer(uvicorn.Server):
             uvicorn.Config(
                 gate,
                 loop="uvloop",
-                http="httptools",
+                http=JoiningProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
