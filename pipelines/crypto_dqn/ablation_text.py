@@ -24,7 +24,7 @@ _COLUMNS = (
     "Last look, bps",
     "Difference to the full agent",
     "Reward, last 10",
-    "Frames to the best",
+    "Frames to the best, thousands",
     "CPU seconds",
 )
 _FOUND = {
@@ -115,7 +115,7 @@ def table_of(ablation: RainbowAblation, cpu_seconds: Mapping[Variant, float]) ->
             _spread(row.last_bps, "+.1f"),
             _difference(row.last_difference),
             _spread(row.mean_score_10, "+.3f"),
-            _spread(row.best_frames, ",.0f"),
+            _spread(row.best_frames, ".1f", scale=1_000),
             f"{cpu_seconds[row.variant]:.0f}",
         )
         for row in ablation.variants
@@ -123,8 +123,8 @@ def table_of(ablation: RainbowAblation, cpu_seconds: Mapping[Variant, float]) ->
     return [_COLUMNS, *rows]
 
 
-def _spread(spread: Spread, digits: str) -> str:
-    return f"{spread.mean:{digits}} ± {spread.deviation:{digits.removeprefix('+')}}"
+def _spread(spread: Spread, digits: str, scale: float = 1.0) -> str:
+    return f"{spread.mean / scale:{digits}} ± {spread.deviation / scale:{digits.removeprefix('+')}}"
 
 
 def _difference(found: PairedDifference | None) -> str:

@@ -91,7 +91,7 @@ def draw_differences(ablation: RainbowAblation, look: Look) -> "go.Figure":
             x=[found.mean], y=[label], error_x=bar, mode="markers", marker=dot, showlegend=False, hovertemplate=hover
         )
     figure.add_vline(x=0, line={"color": "#222222", "width": 1.2})
-    figure.update_xaxes(zeroline=False, title={"text": "basis points; left of 0 it is worse than the full agent"})
+    figure.update_xaxes(zeroline=False, title={"text": "basis points; left of 0: worse than full"})
     figure.update_yaxes(autorange="reversed")
     return figure
 
@@ -115,5 +115,5 @@ def draw_learning(ablation: RainbowAblation) -> "go.Figure":
     figure.add_hline(y=ablation.validation.buy_last_bps, line=waiting, annotation_text="buys last")
     figure.update_xaxes(title={"text": "decisions played"})
     figure.update_yaxes(title={"text": "basis points over buying first"})
-    figure.update_layout(legend={"traceorder": "reversed", "entrywidth": 210})
+    figure.update_layout(legend={"traceorder": "reversed", "entrywidth": 190, "y": -0.22})
     return figure
