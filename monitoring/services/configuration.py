@@ -17,6 +17,7 @@ class Addresses:
     alertmanager: str
     alert_receiver: str
     airflow_metrics: str | None = None  # where nothing bridges Airflow's own metrics
+    predictor: str | None = None  # where no inference server is planned, or it asks for a key
 
     @classmethod
     def on_this_machine(cls, ports: PortSettings) -> "Addresses":
@@ -27,6 +28,7 @@ class Addresses:
             alertmanager=f"127.0.0.1:{ports.alertmanager}",
             alert_receiver=f"127.0.0.1:{ports.alert_receiver}",
             airflow_metrics=f"127.0.0.1:{ports.airflow_metrics}",
+            predictor=f"127.0.0.1:{ports.predictor}",
         )
 
 

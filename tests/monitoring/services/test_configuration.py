@@ -14,6 +14,7 @@ from MLOps.settings.monitoring_services import MonitoringServicesSettings
 
 _PORTS = {
     "airflow_metrics": 21102,
+    "predictor": 21500,
     "prometheus": 21090,
     "pushgateway": 21091,
     "alertmanager": 21093,
@@ -43,7 +44,7 @@ def test_prometheus_asks_and_alerts_on_the_ports_of_the_settings(home: Path) -> 
     loaded = _loaded(home / "prometheus.yaml")
     asked = {job["job_name"]: job["static_configs"][0]["targets"] for job in loaded["scrape_configs"]}
     ports = {name: _PORTS[name] for name in ("pushgateway", "prometheus", "alertmanager")}
-    ports["airflow"] = _PORTS["airflow_metrics"]
+    ports |= {"airflow": _PORTS["airflow_metrics"], "predictor": _PORTS["predictor"]}
     assert asked == {name: [f"127.0.0.1:{port}"] for name, port in ports.items()}
     (alertmanager,) = loaded["alerting"]["alertmanagers"]
     assert alertmanager["static_configs"] == [{"targets": ["127.0.0.1:21093"]}]
