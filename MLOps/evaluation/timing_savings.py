@@ -107,6 +107,8 @@ def finding_of(difference: Effect) -> Finding:
 
 def in_words(difference: Effect, other: str) -> str:
     """An advantage over `other` in one sentence."""
+    if difference.mean == difference.standard_error == 0:
+        return f"Paid what {other} paid, cycle by cycle: no edge over it."
     interval = f"{difference.mean:+.1f} basis points, interval {difference.lower:+.1f} to {difference.upper:+.1f}"
     told = {
         "edge": f"Cheaper than {other}: {interval}.",

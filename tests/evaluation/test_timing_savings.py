@@ -136,6 +136,11 @@ def test_no_edge_is_said_where_the_interval_holds_zero(ends: tuple[float, float]
     assert in_words(_effect(*ends), "random").startswith(told)
 
 
+def test_policy_that_pays_the_same_in_each_cycle_has_no_edge_to_be_found() -> None:
+    same = Effect(by_seed=(0.0,), mean=0, lower=0, upper=0, standard_error=0, detectable=0)
+    assert in_words(same, "buying first") == "Paid what buying first paid, cycle by cycle: no edge over it."
+
+
 def test_same_seed_gives_the_same_interval() -> None:
     values = np.random.default_rng(9).normal(size=(2, 50))
     assert mean_effect(values, BOOTSTRAP, POWER) == mean_effect(values, BOOTSTRAP, POWER)
