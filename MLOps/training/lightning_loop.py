@@ -66,4 +66,7 @@ def fit(run: RainbowRun, after_round: Callable[[], None]) -> None:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(RainbowModule(run, after_round), DataLoader(_Rounds(run), batch_size=None))
+        try:
+            trainer.fit(RainbowModule(run, after_round), DataLoader(_Rounds(run), batch_size=None))
+        except SystemExit as error:  # what it makes of an interruption, which is the caller's to tell
+            raise KeyboardInterrupt from error

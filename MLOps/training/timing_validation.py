@@ -3,18 +3,23 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from MLOps.agents.rainbow import RainbowAgent
 from MLOps.environments.dca_timing import observations_of
 from MLOps.evaluation.timing_policies import cycle_prices, greedy_step
 from MLOps.evaluation.timing_savings import advantage_bps, prices_paid
-from MLOps.market.price_cycles import Cycles, consecutive
+from MLOps.market.price_cycles import Cycles
+
+Float32Array = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+_MOST_ROWS = 8_192
 
 
 def advantage_over_first(validation: Cycles, fee_bps: float) -> Callable[[RainbowAgent], float]:
     """What tells how much less an agent pays than who buys first, in basis points of the first price.
 
-    The mean is over the cycles of the window that follow one another, the agent acting greedily and without noise.
+    The mean is over all cycles of the window, at whatever hour they begin, the agent acting greedily and without noise.
     It is the reward but for what the agent cannot change: the cycle's mean and first price.
 
     Parameters
@@ -23,14 +28,25 @@ def advantage_over_first(validation: Cycles, fee_bps: float) -> Callable[[Rainbo
     fee_bps : float
         Fee of a purchase, in basis points of its price.
     """
-    cycles = consecutive(validation)
-    observations = observations_of(cycles)
-    firsts = cycle_prices(cycles)[:, 0]
-    by_first = prices_paid(cycles, np.zeros(len(firsts), np.int64), fee_bps)
+    observations = observations_of(validation)
+    prices = cycle_prices(validation)
+    by_first = prices_paid(validation, np.zeros(len(prices), np.int64), fee_bps)
 
     def score(agent: RainbowAgent) -> float:
-        values = agent.values(observations.reshape(-1, observations.shape[-1]))
-        steps = greedy_step(values.argmax(1).reshape(observations.shape[:2]))
-        return float(advantage_bps(prices_paid(cycles, steps, fee_bps), by_first, firsts).mean())
+        buys = np.concatenate([_buys(agent, part) for part in np.array_split(observations, _parts(observations))])
+        paid = prices_paid(validation, greedy_step(buys), fee_bps)
+        return float(advantage_bps(paid, by_first, prices[:, 0]).mean())
 
     return score
+
+
+def _parts(observations: Float32Array) -> int:
+    """In how many parts they are asked, so that what a pass writes stays small."""
+    return max(observations.shape[0] * observations.shape[1] // _MOST_ROWS, 1)
+
+
+def _buys(agent: RainbowAgent, observations: Float32Array) -> IntArray:
+    """(C, steps) the better action at each decision."""
+    values = agent.values(observations.reshape(-1, observations.shape[-1]))
+    buys: IntArray = values.argmax(1).reshape(observations.shape[:2])
+    return buys
