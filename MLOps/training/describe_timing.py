@@ -1,7 +1,6 @@
 """Writes down a trained buy-timing agent as a model folder's card and weights."""
 
 from collections.abc import Mapping
-from datetime import UTC
 from importlib.metadata import version
 
 import numpy as np
@@ -14,7 +13,7 @@ from MLOps.inference.timing_model import (
     TimingWindow,
     Weights,
 )
-from MLOps.market.price_cycles import Cycles
+from MLOps.market.price_cycles import Cycles, instant
 from MLOps.networks.dueling_categorical import RainbowNetwork
 from MLOps.settings.rainbow import RainbowModelSettings, TrainRainbowSettings
 
@@ -79,5 +78,4 @@ def mean_weights(network: RainbowNetwork) -> Weights:
 def _window(cycles: Cycles) -> TimingWindow:
     """From the first close that is seen to the last one that may be paid."""
     first, last = cycles.starts[0] - cycles.window + 1, cycles.starts[-1] + cycles.steps - 1
-    instants = (cycles.times[row].astype("datetime64[us]").item().replace(tzinfo=UTC) for row in (first, last))
-    return TimingWindow(**dict(zip(("first", "last"), instants, strict=True)))
+    return TimingWindow(first=instant(cycles.times[first]), last=instant(cycles.times[last]))

@@ -42,7 +42,8 @@ def advantage_over_first(validation: Cycles, fee_bps: float) -> Callable[[Rainbo
 
 def _parts(observations: Float32Array) -> int:
     """In how many parts they are asked, so that what a pass writes stays small."""
-    return max(observations.shape[0] * observations.shape[1] // _MOST_ROWS, 1)
+    cycles, steps = observations.shape[:2]
+    return max(int(cycles) * int(steps) // _MOST_ROWS, 1)
 
 
 def _buys(agent: RainbowAgent, observations: Float32Array) -> IntArray:

@@ -114,10 +114,11 @@ def test_lightning_and_the_plain_loop_give_the_same_bits(tmp_path: Path, cycles:
     assert by_lightning.tracker.curves == plain.tracker.curves
 
 
-@pytest.mark.parametrize("use_lightning", [True, False])
+@pytest.mark.parametrize(("use_lightning", "model"), [(True, "rainbow"), (False, "rainbow"), (False, "dqn")])
 def test_resumed_run_ends_as_an_undisturbed_one(
-    settings: TrainRainbowSettings, cycles: Cycles, tmp_path: Path, use_lightning: bool
+    cycles: Cycles, tmp_path: Path, use_lightning: bool, model: str
 ) -> None:
+    settings = compose_settings(TrainRainbowSettings, "train_rainbow", [*SMALL, f"model={model}"])
     undisturbed = Trainer(settings, cycles, tmp_path / "whole", use_lightning=use_lightning)
     disturbed = Trainer(settings, cycles, tmp_path / "parts", use_lightning=use_lightning)
     whole = undisturbed.train()
@@ -168,6 +169,31 @@ def test_stops_when_the_validation_score_no_longer_becomes_better(
     assert run.stopped_early
     looks = [score for _, score in trainer.tracker.curves["validation_score"]]
     assert max(looks[-2:]) <= max(looks[:-2]) == run.best_score
+
+
+def test_patience_is_not_forgotten_in_an_interruption(
+    settings: TrainRainbowSettings, cycles: Cycles, tmp_path: Path
+) -> None:
+    """The checkpoint at frame 80 k lies between looks that were no better and the one that ends the run."""
+    changes = {"num_frames": 100_000, "patience_evaluations": 3, "checkpoint_every_frames": 80}
+    whole = Trainer(settings, cycles, tmp_path / "whole", **changes).train()
+    assert whole.stopped_early
+    disturbed = Trainer(settings, cycles, tmp_path / "parts", **changes)
+    with pytest.raises(InterruptionError):
+        disturbed.train(stop_at=whole.frames - 40)
+    assert disturbed.train().frames == whole.frames
+
+
+@pytest.mark.parametrize("use_lightning", [True, False])
+def test_interruption_leaves_either_loop_as_one(
+    settings: TrainRainbowSettings, cycles: Cycles, tmp_path: Path, use_lightning: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_run: RainbowRun) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RainbowRun, "play_round", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(settings, cycles, tmp_path, use_lightning=use_lightning).train()
 
 
 def test_takes_the_weights_that_validation_liked_best(
