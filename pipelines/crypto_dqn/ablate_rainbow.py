@@ -64,6 +64,7 @@ def ablate_rainbow(settings: AblateRainbowSettings, tracker: Tracker) -> StageRe
         settings=settings,
         inputs={"bars": bars},
         label=settings.data.symbol.lower(),
+        version=2,  # 2: variants are compared by their last look
         extra={"data_warnings": " | ".join(warnings)},
         packages=("numba", "numpy", "plotly", "scipy", "torch"),
     )
@@ -138,17 +139,16 @@ def _metrics(ablation: "RainbowAblation", seconds: dict[Variant, float]) -> dict
     told = {"buy_last.advantage_bps": window.buy_last_bps, "hindsight.advantage_bps": window.hindsight_bps}
     for row in ablation.variants:
         figures = {
-            "best_advantage_bps": row.best_bps.mean,
             "last_advantage_bps": row.last_bps.mean,
+            "best_advantage_bps": row.best_bps.mean,
             "mean_score_10": row.mean_score_10.mean,
             "best_frames": row.best_frames.mean,
             "cpu_seconds": seconds[row.variant],
         }
-        for look, found in (("best", row.best_difference), ("last", row.last_difference)):
-            if found is not None:
-                figures[f"{look}_difference_bps"] = found.mean
-                figures[f"{look}_difference_bps_lower"] = found.lower
-                figures[f"{look}_difference_bps_upper"] = found.upper
+        if (found := row.last_difference) is not None:
+            figures["last_difference_bps"] = found.mean
+            figures["last_difference_bps_lower"] = found.lower
+            figures["last_difference_bps_upper"] = found.upper
         told |= {f"{row.variant}.{name}": value for name, value in figures.items()}
     return told
 
@@ -162,7 +162,7 @@ def _details(
     from MLOps.market.data_warnings import BETWEEN_WARNINGS
 
     findings = {
-        f"finding.{row.variant}": row.best_difference.finding for row in ablation.variants if row.best_difference
+        f"finding.{row.variant}": row.last_difference.finding for row in ablation.variants if row.last_difference
     }
     return {
         "symbol": settings.data.symbol,

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping
 
-from MLOps.evaluation.rainbow_ablation import PairedDifference, RainbowAblation, Spread
+from MLOps.evaluation.rainbow_ablation import Finding, PairedDifference, RainbowAblation, Spread
 from MLOps.settings.rainbow_ablation import FULL, Variant
 
 LABELS: dict[Variant, str] = {
@@ -19,15 +19,16 @@ LABELS: dict[Variant, str] = {
 }
 _COLUMNS = (
     "Variant",
-    "Best look, bps",
-    "Difference to the full agent",
     "Last look, bps",
     "Difference to the full agent",
+    "Found",
+    "Best look, bps",
     "Reward, last 10",
     "Frames to the best, thousands",
     "CPU seconds",
 )
-_FOUND = {
+_VERDICTS: dict[Finding, str] = {"better_without": "better", "worse_without": "worse", "no_difference_found": "nothing"}
+_FOUND: dict[Finding, str] = {
     "better_without": "better than the full agent",
     "worse_without": "worse than the full agent",
     "no_difference_found": "no difference to the full agent was found",
@@ -35,10 +36,10 @@ _FOUND = {
 
 
 def tell_findings(ablation: RainbowAblation) -> list[str]:
-    """One sentence for each variant, on its best look."""
+    """One sentence for each variant, on its last look."""
     told = []
     for row in ablation.variants:
-        if (found := row.best_difference) is not None:
+        if (found := row.last_difference) is not None:
             label, verdict = LABELS[row.variant], _FOUND[found.finding]
             told.append(f"{label[:1].upper()}{label[1:]}: {verdict}; {_interval(found)}{_detectable(found)}.")
     return told
@@ -60,11 +61,12 @@ def tell_limits(ablation: RainbowAblation) -> list[str]:
     confidence = f"{100 * ablation.confidence_fraction:g}%"
     return [
         f"{seeds} seeds are few. The intervals take the differences of seeds for normal (Student), which {seeds} "
-        f"values cannot show; all {compared} intervals of a column hold at once with {confidence} (Bonferroni).",
+        f"values cannot show; all {compared} intervals hold at once with {confidence} (Bonferroni).",
         "That no difference was found is not the finding that there is none.",
         f"The {window.cycles} validation cycles of {window.symbol}, {window.first_decision:%Y-%m-%d} to "
         f"{window.last_decision:%Y-%m-%d}, are the ones that the best look was chosen on: it is too good for every "
-        "variant, and most for one whose looks vary most. Nothing chose the last look.",
+        "variant, and most for one whose looks vary most. So nothing is found from it, but from the last look, which "
+        "nothing chose; a training keeps the weights of its best look all the same.",
         f"On those cycles who always bought last had {window.buy_last_bps:+.1f} basis points over buying first, and "
         f"hindsight {window.hindsight_bps:+.1f}: an agent that only learned to wait, or not to, has learned what this "
         "window's prices did on the whole.",
@@ -100,8 +102,8 @@ def tell_caption(ablation: RainbowAblation) -> str:
     seeds = ", ".join(str(seed) for seed in ablation.seeds)
     return (
         "Advantage over buying first on the validation cycles, in basis points of the first price; mean ± standard "
-        f"deviation over the seeds {seeds}. In brackets the interval of the mean difference to the full agent, same "
-        "seed by same seed. CPU seconds: the median."
+        f"deviation over the seeds {seeds}. In brackets the interval of the mean difference to the full agent at the "
+        "last look, same seed by same seed; what was found follows from it. CPU seconds: the median."
     )
 
 
@@ -110,10 +112,10 @@ def table_of(ablation: RainbowAblation, cpu_seconds: Mapping[Variant, float]) ->
     rows = [
         (
             LABELS[row.variant],
-            _spread(row.best_bps, "+.1f"),
-            _difference(row.best_difference),
             _spread(row.last_bps, "+.1f"),
             _difference(row.last_difference),
+            "" if row.last_difference is None else _VERDICTS[row.last_difference.finding],
+            _spread(row.best_bps, "+.1f"),
             _spread(row.mean_score_10, "+.3f"),
             _spread(row.best_frames, ".1f", scale=1_000),
             f"{cpu_seconds[row.variant]:.0f}",
@@ -132,7 +134,7 @@ def _difference(found: PairedDifference | None) -> str:
 
 
 def csv_of(ablation: RainbowAblation) -> str:
-    """One row for each training, beside it the differences to the full agent of the same seed."""
+    """One row for each training, with the difference to the full agent of the same seed at the last look."""
     full = {run.seed: run for run in ablation.runs_of(FULL)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -140,17 +142,15 @@ def csv_of(ablation: RainbowAblation) -> str:
         (
             "variant",
             "seed",
-            "best_advantage_bps",
             "last_advantage_bps",
+            "last_less_full_bps",
+            "best_advantage_bps",
             "mean_score_10",
             "best_frames",
-            "best_less_full_bps",
-            "last_less_full_bps",
         )
     )
     for run in ablation.runs:
-        other = full[run.seed]
-        differences = run.best_bps - other.best_bps, run.last_bps - other.last_bps
-        figures = run.best_bps, run.last_bps, run.mean_score_10, run.best_frames, *differences
+        difference = run.last_bps - full[run.seed].last_bps
+        figures = run.last_bps, difference, run.best_bps, run.mean_score_10, run.best_frames
         writer.writerow((run.variant, run.seed, *(f"{figure:.10g}" for figure in figures)))
     return text.getvalue()

@@ -1,8 +1,8 @@
-"""The page of an ablation of Rainbow: differences by seed, learning on the validation cycles, the table."""
+"""The page of an ablation of Rainbow: differences at the last look, learning on the validation cycles, the table."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,7 +26,6 @@ _COLORS: dict[Variant, str] = {
     "dqn": "#9A9A9A",
 }
 _CHART_CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
-Look = Literal["best_difference", "last_difference"]
 
 
 def render_ablation(ablation: RainbowAblation, cpu_seconds: Mapping[Variant, float], warnings: tuple[str, ...]) -> str:
@@ -44,8 +43,7 @@ def render_ablation(ablation: RainbowAblation, cpu_seconds: Mapping[Variant, flo
     from plotly.offline import get_plotlyjs
 
     charts = {
-        "best": draw_differences(ablation, "best_difference"),
-        "last": draw_differences(ablation, "last_difference"),
+        "differences": draw_differences(ablation),
         "learning": draw_learning(ablation),
     }
     environment = Environment(
@@ -71,13 +69,12 @@ def _html(figure: "go.Figure", name: str) -> str:
     return str(fragment)
 
 
-def draw_differences(ablation: RainbowAblation, look: Look) -> "go.Figure":
-    """Each variant less the full agent: a ring for each seed, a dot with its interval for their mean."""
-    compared = [row for row in ablation.variants if row.variant != FULL]
+def draw_differences(ablation: RainbowAblation) -> "go.Figure":
+    """Each variant less the full agent at the last look: a ring for each seed, a dot with its interval for the mean."""
+    compared = [(row, row.last_difference) for row in ablation.variants if row.last_difference]
     figure = blank_figure(height=80 + 44 * len(compared), hovermode="closest")
     hover = "%{y}: %{x:+.1f}<extra></extra>"
-    for row in compared:
-        found = getattr(row, look)
+    for row, found in compared:
         label, color = LABELS[row.variant], _COLORS[row.variant]
         ring = {"size": 7, "color": color, "symbol": "circle-open", "line": {"width": 1.6}}
         by_seed = rounded(np.array(found.by_seed))

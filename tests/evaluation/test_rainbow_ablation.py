@@ -84,12 +84,41 @@ def test_variants_are_compared_seed_by_seed(validation) -> None:
         ("dqn", 8),
     ]
     full, plain = ablation.variants
-    assert full.best_difference is full.last_difference is None
-    assert plain.best_difference.by_seed == (3.0, -2.0)
+    assert full.last_difference is None
     assert plain.last_difference.by_seed == (9.0, -3.0)
     assert (plain.best_bps.mean, plain.best_bps.lowest, plain.best_bps.highest) == (7.0, 1.0, 13.0)
     assert plain.best_bps.deviation == pytest.approx(72**0.5)
     assert (full.best_frames.mean, plain.best_frames.mean) == (15.0, 10.0)
+
+
+def test_noisy_looks_are_not_taken_for_a_better_variant(validation) -> None:
+    """Neither variant has learned anything, but the looks of one vary thrice as much; by the best look it would win."""
+    generator, seeds = np.random.default_rng(20), range(1, 6)
+    settings = SETTINGS.model_copy(update={"seeds": tuple(seeds)})
+    by_last, by_best, tries = [], [], 400
+    for _ in range(tries):
+        looks = generator.normal(scale=[[[1.0]], [[3.0]]], size=(2, len(seeds), 12))
+        runs = {
+            name: [run_of(name, seed, *row) for seed, row in zip(seeds, part, strict=True)]
+            for name, part in zip(("rainbow", "dqn"), looks, strict=True)
+        }
+        _, plain = summarise_ablation([*runs["rainbow"], *runs["dqn"]], validation, settings).variants
+        by_last.append(plain.last_difference.finding)
+        best, full_best = (np.array([run.best_bps for run in runs[name]]) for name in ("dqn", "rainbow"))
+        by_best.append(paired_difference(best - full_best, 1, 0.95, 0.8).finding)
+    # chance 0.025 on either side: 10 of 400; 22 is nearly four standard deviations more
+    assert by_last.count("better_without") <= 22
+    assert by_last.count("worse_without") <= 22
+    assert by_best.count("better_without") > tries / 2, "so that the bound above is one that can fail"
+
+
+def test_findings_follow_from_the_last_look_alone(validation) -> None:
+    """By the best look DQN would be far better, by the last one it is worse."""
+    full = [run_of("rainbow", seed, 1.0, 5.0) for seed in (7, 8)]
+    plain = [run_of("dqn", 7, 900.0, 2.0), run_of("dqn", 8, 900.1, 2.1)]
+    _, row = summarise_ablation([*full, *plain], validation, SETTINGS).variants
+    assert row.last_difference.finding == "worse_without"
+    assert (row.best_bps.lowest, row.best_bps.highest) == (900.0, 900.1)
 
 
 def test_the_window_tells_what_waiting_was_worth(validation) -> None:
