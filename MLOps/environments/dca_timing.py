@@ -1,6 +1,7 @@
 """The environment of buy-timing: within a cycle, buy now or wait; one purchase, forced at the last decision.
 
 A form of optimal stopping. At each of the cycle's closes an agent holds (0) or buys (1); buying ends the episode.
+To hold moves no price, so an episode may begin at any decision of its cycle, as if the agent had held until then.
 
 Observation, float32, (2 + W,): only what is known at the present close.
 
@@ -25,11 +26,11 @@ import numpy.typing as npt
 from MLOps.environments.dca_timing_kernel import (
     ACTIONS,
     CONTEXT,
-    Episodes,
     Market,
     Outcome,
     Rules,
     begin_episodes,
+    empty_episodes,
     history_of,
     means_of,
     observe_cycles,
@@ -54,11 +55,11 @@ class DcaTimingBatch:
     cycles : Cycles
         At least one. Its closes are not changed.
     settings : DcaTimingSettings
-        Fee and scale of the reward.
+        Fee, scale of the reward, and whether episodes begin at random decisions of their cycles.
     n_envs : int
         E.
     seed : int
-        Of the draws of cycles.
+        Of the draws of cycles and of first decisions.
     """
 
     actions = ACTIONS
@@ -67,13 +68,8 @@ class DcaTimingBatch:
         self.n_envs, self.observation_size = n_envs, CONTEXT + cycles.window
         self._market = _market_of(cycles)
         self._rules = Rules(cycles.steps, 1 + settings.fee_bps * _BPS, settings.reward_scale)
-        self._episodes = Episodes(
-            np.zeros(n_envs, np.int64),
-            np.zeros(n_envs, np.int64),
-            np.zeros(n_envs, np.int64),
-            np.zeros(n_envs),
-            np.zeros(n_envs),
-        )
+        self._first_decisions = cycles.steps if settings.random_first_step else 1
+        self._episodes = empty_episodes(n_envs)
         self._world = tuple(self._market), tuple(self._rules), tuple(self._episodes)  # as the kernel takes them
         self._has_begun = False
         self.seed(seed)
@@ -85,23 +81,24 @@ class DcaTimingBatch:
 
     @property
     def starts(self) -> IntArray:
-        """(E,) row of the closes at which each present episode began."""
+        """(E,) row of the closes at which the cycle of each present episode begins."""
         return self._market.starts[self._episodes.cycle]
 
     @property
-    def steps_taken(self) -> IntArray:
-        """(E,) decisions that each present episode has taken; a view, not to be written."""
+    def steps_passed(self) -> IntArray:
+        """(E,) decisions of each present cycle before the one to take; a view, not to be written."""
         return self._episodes.step
 
     def seed(self, seed: int) -> None:
-        """Seed the draws of cycles; the episodes that are under way go on."""
+        """Seed the draws; the episodes that are under way go on."""
         self._generator = np.random.default_rng(seed)
 
     def reset(self) -> Float32Array:
         """Begin an episode in each place; observations (E, D)."""
         observations = np.empty((self.n_envs, self.observation_size), np.float32)
-        self._episodes.cycle[:] = self._drawn(self.n_envs)
-        self._episodes.upcoming[:] = self._drawn(self.n_envs)
+        episodes = self._episodes
+        episodes.cycle[:], episodes.first[:] = self._drawn(self.n_envs)
+        episodes.upcoming[:], episodes.upcoming_first[:] = self._drawn(self.n_envs)
         begin_episodes(*self._world, observations)
         self._has_begun = True
         return observations
@@ -129,7 +126,7 @@ class DcaTimingBatch:
             raise ModelError(f"action {given[malformed]}", "0 (hold) or 1 (buy)", "the policy that gave it")
         which = outcome.ended[:ended]
         if ended:
-            self._episodes.upcoming[which] = self._drawn(ended)
+            self._episodes.upcoming[which], self._episodes.upcoming_first[which] = self._drawn(ended)
         return Step(
             outcome.observations,
             outcome.rewards,
@@ -153,8 +150,10 @@ class DcaTimingBatch:
         self._generator.bit_generator.state = state["generator"]
         self._has_begun = True
 
-    def _drawn(self, count: int) -> IntArray:
-        return self._generator.integers(len(self._market.starts), size=count)
+    def _drawn(self, count: int) -> tuple[IntArray, IntArray]:
+        """Cycles and the decisions at which episodes begin in them."""
+        cycles = self._generator.integers(len(self._market.starts), size=count)
+        return cycles, self._generator.integers(self._first_decisions, size=count)  # of one: nothing is drawn
 
     def _checked(self, actions: npt.ArrayLike) -> IntArray:
         given = np.asarray(actions)

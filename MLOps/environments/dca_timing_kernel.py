@@ -64,17 +64,27 @@ class Episodes(NamedTuple):
     ----------
     cycle, upcoming : (E,) int64
         Places in `Market.starts` of the present cycle and of the one after it.
+    first, upcoming_first : (E,) int64
+        Decisions of the cycle before the episode's first one, of the present episode and of the one after it.
     step : (E,) int64
-        Decisions taken.
+        Decisions of the cycle before the present one.
     low, high : (E,) float64
         Range of the cycle's closes up to now.
     """
 
     cycle: IntArray
     upcoming: IntArray
+    first: IntArray
+    upcoming_first: IntArray
     step: IntArray
     low: FloatArray
     high: FloatArray
+
+
+def empty_episodes(n_envs: int) -> Episodes:
+    """E episodes that have not begun."""
+    cycle, upcoming, first, upcoming_first, step = np.zeros((5, n_envs), np.int64)
+    return Episodes(cycle, upcoming, first, upcoming_first, step, np.zeros(n_envs), np.zeros(n_envs))
 
 
 class Outcome(NamedTuple):
@@ -156,7 +166,7 @@ def step_episodes(
     actions: IntArray,
     plain_outcome: tuple[Any, ...],
 ) -> tuple[int, int]:
-    """Take the actions; an episode that buys, or must, ends and begins with its upcoming cycle.
+    """Take the actions; an episode that buys, or must, ends and begins in its upcoming cycle.
 
     Parameters
     ----------
@@ -178,26 +188,28 @@ def step_episodes(
     market, rules, episodes = Market(*plain_market), Rules(*plain_rules), Episodes(*plain_episodes)
     outcome = Outcome(*plain_outcome)
     close, starts, mean = market.close, market.starts, market.mean
-    cycle, step, observations = episodes.cycle, episodes.step, outcome.observations
-    last_observations, width = outcome.last_observations, observations.shape[1]
+    cycle, first, step = episodes.cycle, episodes.first, episodes.step
+    observations, last_observations = outcome.observations, outcome.last_observations
+    width = observations.shape[1]
     ended = 0
     for e in range(len(actions)):
         k = step[e]
         is_last = actions[e] == BUY or k == rules.steps - 1
         outcome.is_last[e], outcome.rewards[e] = is_last, 0.0
         if is_last:
-            first, paid = close[starts[cycle[e]]], close[starts[cycle[e]] + k] * rules.price_factor
-            reward = rules.reward_scale * (mean[cycle[e]] - paid) / first
+            unit, paid = close[starts[cycle[e]]], close[starts[cycle[e]] + k] * rules.price_factor
+            reward = rules.reward_scale * (mean[cycle[e]] - paid) / unit
             _observe(market, rules, episodes, e, observations)
             for i in range(width):
                 last_observations[ended, i] = observations[e, i]
             outcome.rewards[e] = outcome.episode_rewards[ended] = reward
-            outcome.ended[ended], outcome.episode_steps[ended] = e, k + 1
+            outcome.ended[ended], outcome.episode_steps[ended] = e, k + 1 - first[e]
             ended += 1
-            cycle[e], step[e] = episodes.upcoming[e], 0
+            cycle[e], first[e] = episodes.upcoming[e], episodes.upcoming_first[e]
+            _begin(market, episodes, e)
         else:
             step[e] = k + 1
-        _look(market, episodes, e)
+            _look(market, episodes, e)
         _observe(market, rules, episodes, e, observations)
     return ended, -1
 
@@ -209,11 +221,10 @@ def begin_episodes(
     plain_episodes: tuple[Any, ...],
     observations: Float32Array,
 ) -> None:
-    """Put every episode at the first decision of its `cycle`, and write its observation."""
+    """Put every episode at the decision `first` of its `cycle`, and write its observation."""
     market, rules, episodes = Market(*plain_market), Rules(*plain_rules), Episodes(*plain_episodes)
     for e in range(len(episodes.step)):
-        episodes.step[e] = 0
-        _look(market, episodes, e)
+        _begin(market, episodes, e)
         _observe(market, rules, episodes, e, observations)
 
 
@@ -221,13 +232,24 @@ def begin_episodes(
 def observe_cycles(plain_market: tuple[Any, ...], steps: int, observations: npt.NDArray[np.float32]) -> None:
     """Write all that is seen in each cycle if it is held to the end, (C, steps, 2 + W)."""
     market, rules = Market(*plain_market), Rules(steps, 1.0, 1.0)
-    episodes = Episodes(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1), np.zeros(1))
+    none = np.zeros(1, np.int64)
+    episodes = Episodes(np.zeros(1, np.int64), none, none, none, np.zeros(1, np.int64), np.zeros(1), np.zeros(1))
     for c in range(len(market.starts)):
         episodes.cycle[0] = c
         for k in range(steps):
             episodes.step[0] = k
             _look(market, episodes, 0)
             _observe(market, rules, episodes, 0, observations[c, k : k + 1])
+
+
+@compiled
+def _begin(market: Market, episodes: Episodes, e: int) -> None:
+    """Put episode `e` at the decision `first` of its cycle, as if it had held until then."""
+    close, start, first = market.close, market.starts[episodes.cycle[e]], episodes.first[e]
+    low = high = close[start]
+    for t in range(start + 1, start + first + 1):
+        low, high = min(low, close[t]), max(high, close[t])
+    episodes.step[e], episodes.low[e], episodes.high[e] = first, low, high
 
 
 @compiled

@@ -37,11 +37,15 @@ class TimingDataSettings(Settings):
 
 
 class DcaTimingSettings(Settings):
-    """What a purchase costs and how it is rewarded."""
+    """What a purchase costs, how it is rewarded, and where in its cycle a training episode begins."""
 
     fee_bps: float = Field(ge=0, lt=5_000, description="Fee of the purchase, in basis points of its price.")
     reward_scale: float = Field(
         gt=0,
         le=1e6,
         description="Reward of saving a whole first price against the cycle's mean; 100: percent.",
+    )
+    random_first_step: bool = Field(
+        description="Begin a training episode at a random step of its cycle, so that late decisions are seen as often "
+        "as early ones."
     )

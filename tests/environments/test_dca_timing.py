@@ -19,8 +19,9 @@ from MLOps.market.price_cycles import Cycles
 from MLOps.settings.timing import DcaTimingSettings
 
 HOLD, BUY = 0, 1
-FREE = DcaTimingSettings(fee_bps=0, reward_scale=1)
-PERCENT = DcaTimingSettings(fee_bps=100, reward_scale=100)
+FREE = DcaTimingSettings(fee_bps=0, reward_scale=1, random_first_step=False)
+PERCENT = DcaTimingSettings(fee_bps=100, reward_scale=100, random_first_step=False)
+ANYWHERE = DcaTimingSettings(fee_bps=100, reward_scale=100, random_first_step=True)
 
 prices = st.floats(1e-3, 1e6)
 
@@ -93,11 +94,11 @@ def test_the_last_decision_buys_whatever_the_action() -> None:
 
 def test_the_rewards_sum_to_the_saving_against_the_mean_price() -> None:
     cycles, generator = every_cycle(), np.random.default_rng(8)
-    batch = DcaTimingBatch(cycles, DcaTimingSettings(fee_bps=30, reward_scale=2), 3, 0)
+    batch = DcaTimingBatch(cycles, DcaTimingSettings(fee_bps=30, reward_scale=2, random_first_step=True), 3, 0)
     batch.reset()
     total, saved = np.zeros(3), np.zeros(3)
     for _ in range(400):
-        begun, taken = batch.starts.copy(), batch.steps_taken.copy()
+        begun, taken = batch.starts.copy(), batch.steps_passed.copy()
         actions = (generator.random(3) < 0.3).astype(np.int64)
         step = batch.step(actions)
         total += step.rewards
@@ -115,13 +116,15 @@ def test_waiting_pays_nothing_where_prices_are_a_fair_game() -> None:
     assert np.abs(up).min() > 0
 
 
-def test_each_step_is_that_of_the_tables() -> None:
+@pytest.mark.parametrize("terms", [PERCENT, ANYWHERE])
+def test_each_step_is_that_of_the_tables(terms: DcaTimingSettings) -> None:
     cycles, generator = every_cycle(), np.random.default_rng(5)
-    seen, paid = observations_of(cycles), rewards_of(cycles, PERCENT)
-    batch = DcaTimingBatch(cycles, PERCENT, 6, 1)
+    seen, paid = observations_of(cycles), rewards_of(cycles, terms)
+    batch = DcaTimingBatch(cycles, terms, 6, 1)
     observations = batch.reset()
+    first = batch.steps_passed.copy()
     for _ in range(300):
-        cycle, taken = batch.starts - cycles.starts[0], batch.steps_taken.copy()
+        cycle, taken = batch.starts - cycles.starts[0], batch.steps_passed.copy()
         np.testing.assert_array_equal(observations, seen[cycle, taken])
         actions = (generator.random(6) < 0.25).astype(np.int64)
         step = batch.step(actions)
@@ -131,8 +134,10 @@ def test_each_step_is_that_of_the_tables() -> None:
         np.testing.assert_allclose(step.rewards, np.where(is_last, paid[cycle, taken], 0), rtol=1e-12)
         np.testing.assert_array_equal(step.last_observations, observations[is_last])
         np.testing.assert_array_equal(step.episode_rewards, step.rewards[is_last])
-        np.testing.assert_array_equal(step.episode_steps, taken[is_last] + 1)
-        assert (batch.steps_taken[is_last] == 0).all()
+        np.testing.assert_array_equal(step.episode_steps, (taken - first)[is_last] + 1)
+        np.testing.assert_array_equal(batch.steps_passed[~is_last], taken[~is_last] + 1)
+        first[is_last] = batch.steps_passed[is_last]
+        assert first.any() == terms.random_first_step
         observations = step.observations
 
 
@@ -228,12 +233,12 @@ def through_a_file(state: dict[str, object]) -> dict[str, object]:
     return torch.load(stream, weights_only=True)
 
 
-@given(st.integers(0, 30), st.integers(0, 99))
-@settings(deadline=None, max_examples=20)
-def test_a_restored_batch_goes_on_bit_for_bit(before: int, seed: int) -> None:
+@given(st.sampled_from([PERCENT, ANYWHERE]), st.integers(0, 30), st.integers(0, 99))
+@settings(deadline=None, max_examples=30)
+def test_a_restored_batch_goes_on_bit_for_bit(terms: DcaTimingSettings, before: int, seed: int) -> None:
     generator, cycles = np.random.default_rng(seed), every_cycle()
     actions = (generator.random((before + 40, 5)) < 0.3).astype(np.int64)
-    batch, other = DcaTimingBatch(cycles, PERCENT, 5, seed), DcaTimingBatch(cycles, PERCENT, 5, seed + 1)
+    batch, other = DcaTimingBatch(cycles, terms, 5, seed), DcaTimingBatch(cycles, terms, 5, seed + 1)
     batch.reset()
     for action in actions[:before]:
         batch.step(action)
@@ -241,6 +246,8 @@ def test_a_restored_batch_goes_on_bit_for_bit(before: int, seed: int) -> None:
     for action in actions[before:]:
         for ours, theirs in zip(batch.step(action), other.step(action), strict=True):
             np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_array_equal(batch.steps_passed, other.steps_passed)
+    assert batch.state() == other.state()
 
 
 @pytest.mark.parametrize("taken", [0, 3])

@@ -14,14 +14,14 @@ from MLOps.market.price_cycles import Cycles
 from MLOps.settings.timing import DcaTimingSettings
 
 HOLD, BUY = np.int64(0), np.int64(1)
-SETTINGS = DcaTimingSettings(fee_bps=10, reward_scale=100)
+SETTINGS = DcaTimingSettings(fee_bps=10, reward_scale=100, random_first_step=False)
 
 
-def make_env(seed: int = 0, steps: int = 5, window: int = 4) -> DcaTimingEnv:
+def make_env(seed: int = 0, steps: int = 5, window: int = 4, settings: DcaTimingSettings = SETTINGS) -> DcaTimingEnv:
     closes = 100 * np.exp(np.cumsum(np.random.default_rng(2).normal(0, 0.02, 60)))
     starts = np.arange(window - 1, len(closes) - steps + 1)
     cycles = Cycles(closes, starts, steps, window, np.arange(len(closes)).astype("datetime64[us]"))
-    return DcaTimingEnv(DcaTimingBatch(cycles, SETTINGS, 1, seed))
+    return DcaTimingEnv(DcaTimingBatch(cycles, settings, 1, seed))
 
 
 @pytest.mark.filterwarnings("ignore:.*render_modes", "ignore:.*spec")
@@ -49,6 +49,14 @@ def test_holding_pays_nothing_until_the_forced_purchase() -> None:
     assert [step[2] for step in steps] == [False] * 4 + [True]
     assert steps[-1][4] == {"episode": {"r": steps[-1][1], "l": 5, "t": 0.0}}
     assert steps[-1][0][1] == 0
+
+
+def test_an_episode_begins_where_the_batch_lets_it() -> None:
+    env = make_env(settings=SETTINGS.model_copy(update={"random_first_step": True}))
+    remaining = [float(env.reset(seed=seed)[0][1]) for seed in range(60)]
+    assert set(remaining) == {0, 0.25, 0.5, 0.75, 1}
+    env.reset(seed=remaining.index(0.25))
+    assert [env.step(HOLD)[2] for _ in range(2)] == [False, True]
 
 
 def test_a_seed_given_at_reset_decides_on_the_cycle() -> None:

@@ -33,7 +33,7 @@ CONDITIONS = TimingConditions.model_validate(
             "test_start": date(2020, 3, 1),
             "test_end": None,
         },
-        "environment": {"fee_bps": 10, "reward_scale": 1},
+        "environment": {"fee_bps": 10, "reward_scale": 1, "random_first_step": True},
         "terms": {
             "baselines": {"random_draws": 400, "random_seed": 1, "threshold_relative_to": "window_mean"},
             "bootstrap": {"resamples": 300, "confidence_fraction": 0.9, "seed": 2},

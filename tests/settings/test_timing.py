@@ -22,7 +22,8 @@ def test_the_shipped_groups_are_of_their_coin_and_show_thirty_closes(coin: str, 
 
 def test_the_shipped_environment_is_valid() -> None:
     path = project_root() / "config" / "environments" / "dca_timing.yaml"
-    assert DcaTimingSettings.model_validate(yaml.safe_load(path.read_text())).fee_bps == 10
+    shipped = DcaTimingSettings.model_validate(yaml.safe_load(path.read_text()))
+    assert (shipped.fee_bps, shipped.random_first_step) == (10, True)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,9 @@ def test_bad_data_settings_are_refused(changes: dict[str, Any], message: str) ->
         TimingDataSettings.model_validate(shipped("btc") | changes)
 
 
-@pytest.mark.parametrize("changes", [{"fee_bps": -1}, {"fee_bps": 5_000}, {"reward_scale": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"fee_bps": -1}, {"fee_bps": 5_000}, {"reward_scale": 0}, {"random_first_step": None}]
+)
 def test_bad_environment_settings_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        DcaTimingSettings.model_validate({"fee_bps": 10, "reward_scale": 100} | changes)
+        DcaTimingSettings.model_validate({"fee_bps": 10, "reward_scale": 100, "random_first_step": True} | changes)

@@ -59,7 +59,7 @@ def card_of(**fields: Any) -> RainbowTimingCard:
         },
         "observation": {"window_size": WINDOW, "size": WINDOW + 2},
         "market": {"symbol": "BTC", "frequency": "1h", "cycle_steps": STEPS, "fee_bps": 10},
-        "environment": {"fee_bps": 10, "reward_scale": 100},
+        "environment": {"fee_bps": 10, "reward_scale": 100, "random_first_step": True},
         "windows": {"train": instant},
         "provenance": {"seed": 1},
     }
