@@ -43,7 +43,7 @@ class AblateRainbowSettings(StageSettings):
     data: TimingDataSettings = Field(description="Which prices, their cycles and windows.")
     environment: DcaTimingSettings = Field(description="Costs and reward.")
     model: RainbowModelSettings = Field(description="The full agent; all of its parts are on.")
-    training: RainbowTrainingSettings = Field(description="Budget of each training; its seed is one of `seeds`.")
+    training: RainbowTrainingSettings = Field(description="Budget of each training; its own seed is not taken, and 0.")
     variants: tuple[Variant, ...] = Field(min_length=1, description="What is compared with the full agent.")
     seeds: tuple[Seed, ...] = Field(
         min_length=2, max_length=1000, description="Each variant is trained once with each of them."
@@ -75,6 +75,12 @@ class AblateRainbowSettings(StageSettings):
         if off:
             told = ", ".join(f"model.{name}={getattr(self.model, name)}" for name in off)
             raise ValueError(f"{told}: what is off cannot be taken away")
+        return self
+
+    @model_validator(mode="after")
+    def _training_has_no_seed_of_its_own(self) -> "AblateRainbowSettings":
+        if self.training.seed != 0:  # it would enter the key, and change nothing else
+            raise ValueError(f"training.seed={self.training.seed} must be 0: each training has one of `seeds`")
         return self
 
     @model_validator(mode="after")

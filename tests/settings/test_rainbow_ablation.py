@@ -2,9 +2,11 @@
 
 import pytest
 
+from MLOps.errors import SettingsError
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.rainbow import TrainRainbowSettings
 from MLOps.settings.rainbow_ablation import AblateRainbowSettings, Variant
+from MLOps.settings.stage_settings import fingerprint
 
 SETTINGS = compose_settings(AblateRainbowSettings, "ablate_rainbow")
 
@@ -28,6 +30,16 @@ def changed(variant: Variant) -> dict[str, object]:
 )
 def test_a_variant_leaves_out_one_part(variant: Variant, change: dict[str, object]) -> None:
     assert changed(variant) == change
+
+
+def test_the_seed_of_other_trainings_does_not_enter_the_key() -> None:
+    """Each file of hyperparameters/training/ brings a seed, which no training of an ablation has."""
+    quick = compose_settings(AblateRainbowSettings, "ablate_rainbow", ["training=quick"])
+    assert quick.training.seed == SETTINGS.training.seed == 0
+    asked = compose_settings(AblateRainbowSettings, "ablate_rainbow", ["training.seed=0"])
+    assert fingerprint(asked) == fingerprint(SETTINGS)
+    with pytest.raises(SettingsError, match=r"training\.seed=7 must be 0: each training has one of `seeds`"):
+        compose_settings(AblateRainbowSettings, "ablate_rainbow", ["training.seed=7"])
 
 
 def test_plain_dqn_is_the_agent_of_its_own_file() -> None:

@@ -195,6 +195,7 @@ def test_without_resume_nothing_kept_is_taken(
         ("model=dqn", 2, "Could not override 'model'"),
         ("model.n_steps=1", 2, "model.n_steps=1: what is off cannot be taken away"),
         ("training.num_frames=31", 2, "training.num_frames=31 must be >= 32"),
+        ("training.seed=7", 2, "training.seed=7 must be 0: each training has one of `seeds`"),
         ("power_fraction=1", 2, "power_fraction=1"),
         ("bars_path=nowhere.parquet", 3, "nowhere.parquet does not exist"),
         ("data.test_start=2018-02-01", 3, "test holds 0 bars of BTC (1h)"),
