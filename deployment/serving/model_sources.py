@@ -7,7 +7,7 @@ from pathlib import Path
 from deployment.serving.delivery import NETWORK, is_delivery, load_delivery
 from deployment.serving.model_slot import Candidate, ModelSource
 from deployment.serving.served_model import Origin, ServedModel, load_served_model
-from MLOps.artifacts import sha256_of
+from MLOps.artifacts import check_unaltered, sha256_of
 from MLOps.errors import ModelError, RegistryError
 from MLOps.inference.model_files import model_digest
 from MLOps.settings.stage_settings import StageSettings
@@ -32,11 +32,20 @@ class FolderSource:
         self._folder, self._threads = folder, threads
 
     def wanted(self) -> Candidate:
-        """The folder's model; its digest is what lies there now."""
+        """The folder's model; its digest is what lies there now.
+
+        Raises
+        ------
+        DigestError
+            If a stage made the folder, and its files are no longer what it made.
+        DataError
+            If it holds no model.
+        """
         origin = Origin(self._folder.resolve().name)
         if is_delivery(self._folder):
             digest = sha256_of(self._folder / NETWORK)
             return Candidate(digest, None, partial(load_delivery, self._folder, origin, self._threads))
+        check_unaltered(self._folder)
         digest = model_digest(self._folder)
         return Candidate(digest, None, partial(load_served_model, self._folder, digest, origin, self._threads))
 

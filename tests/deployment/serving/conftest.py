@@ -10,13 +10,17 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from deployment.serving.access import KeyCheck
 from deployment.serving.build_server import Application, build_application
 from deployment.serving.model_slot import Candidate
 from deployment.serving.model_sources import FolderSource
+from MLOps.artifacts import RESULT_FILE, sha256_of
+from MLOps.inference.model_files import CARD_FILE, POLICY_FILE
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.serving import ServeCryptoModelSettings, ServerSettings
+from MLOps.stage import Artifact, StageResult
 from model_registry.champion import ensure_champion, promote
 from model_registry.family import CRYPTO_TIMING
 from model_registry.filesystem_registry import FilesystemRegistry
@@ -24,6 +28,7 @@ from model_registry.registry import ModelVersion
 from model_registry.verdict import GateResult, Verdict
 
 T = TypeVar("T")
+MODEL_PARTS = (CARD_FILE, POLICY_FILE)
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -61,6 +66,23 @@ def model_folder(make_timing_model: Callable[..., str], tmp_path_factory: pytest
     """A model of a window of 6, so of 8 numbers. Only read it."""
     folder = tmp_path_factory.mktemp("served") / "model"
     make_timing_model(folder, seed=1, window_size=6)
+    return folder
+
+
+@pytest.fixture
+def altered_folder(make_timing_model: Callable[..., str], tmp_path: Path) -> Path:
+    """A model that a stage made, the signs of whose advantages were turned afterwards, beside its result."""
+    folder = tmp_path / "altered"
+    make_timing_model(folder, seed=1, window_size=6)
+    artifacts = {name: Artifact(path=Path(name), sha256=sha256_of(folder / name)) for name in MODEL_PARTS}
+    result = StageResult(stage="train_rainbow", key="0" * 16, status="made", folder=Path(), artifacts=artifacts)
+    (folder / RESULT_FILE).write_text(result.model_dump_json())
+    FolderSource(folder, threads=1).wanted().load()  # as it was made, it is served
+    weights = load_file(folder / POLICY_FILE)
+    save_file(
+        weights | {name: -weights[name] for name in ("advantage.out.weight", "advantage.out.bias")},
+        folder / POLICY_FILE,
+    )
     return folder
 
 

@@ -122,3 +122,13 @@ def test_what_cannot_be_decided_on_is_one_clear_line(
     given = [f"model_path={model_folder}", *overrides, *OFFLINE]
     assert main(["--workspace", str(workspace), *given]) == status
     assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_altered_model_folder_decides_nothing(
+    workspace: Path, bars: Path, altered_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [f"model_path={altered_folder}", *OFFLINE]
+    assert bars.is_file()
+    assert main(["--workspace", str(workspace), *given]) != 0
+    assert "was altered after it was made; allowed: what its stage made" in capsys.readouterr().err.splitlines()[-1]
+    assert not (workspace / "reports").exists()

@@ -81,6 +81,14 @@ def start(workspace: Path) -> Iterator[Callable[..., Server]]:
         server.process.communicate()
 
 
+def test_altered_model_folder_is_not_served(
+    altered_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model_path", str(altered_folder), "--port", str(free_port()), "--workspace", str(workspace)]
+    assert main(flags) != 0
+    assert "was altered after it was made; allowed: what its stage made" in last_line(capsys)
+
+
 def test_port_in_use_is_one_clear_line(model_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
