@@ -17,10 +17,10 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from MLOps.evaluation.timing_policies import ChoosesSteps, best_step, cycle_prices, first_step, last_step
-from MLOps.evaluation.timing_savings import advantage_bps, prices_paid
+from MLOps.evaluation.first_step_advantage import mean_advantage_over_first
+from MLOps.evaluation.timing_policies import best_step, last_step
 from MLOps.market.accounting import FloatArray
-from MLOps.market.price_cycles import Cycles, consecutive
+from MLOps.market.price_cycles import Cycles
 from MLOps.settings.rainbow_ablation import FULL, AblateRainbowSettings, Variant
 
 Finding = Literal["better_without", "worse_without", "no_difference_found"]
@@ -98,7 +98,7 @@ class ValidationWindow(_Record):
     symbol: str = Field(description="Coin.")
     frequency: str = Field(description="Time between two decisions.")
     cycle_steps: int = Field(description="Decisions of a cycle.")
-    cycles: int = Field(ge=1, description="Cycles that follow one another.")
+    cycles: int = Field(ge=1, description="All that may begin in the window; they overlap.")
     first_decision: datetime = Field(description="Of the first cycle, UTC.")
     last_decision: datetime = Field(description="Of the last cycle, UTC.")
     buy_last_bps: float = Field(description="Advantage over buying first of who always waits to the end.")
@@ -121,21 +121,15 @@ class RainbowAblation(_Record):
         return [run for run in self.runs if run.variant == variant]
 
 
-def validation_window(validation: Cycles, settings: AblateRainbowSettings) -> ValidationWindow:
+def validation_window(cycles: Cycles, settings: AblateRainbowSettings) -> ValidationWindow:
     """The window of the looks, and what two policies that learned nothing would have had on it.
 
     Parameters
     ----------
-    validation : Cycles
-        All of the window; looks are at those that follow one another.
+    cycles : Cycles
+        All of the validation window, which the looks are at.
     """
-    cycles = consecutive(validation)
-    fee, firsts = settings.environment.fee_bps, cycle_prices(cycles)[:, 0]
-    by_first = prices_paid(cycles, first_step(cycles), fee)
-
-    def advantage(policy: ChoosesSteps) -> float:
-        return float(advantage_bps(prices_paid(cycles, policy(cycles), fee), by_first, firsts).mean())
-
+    fee = settings.environment.fee_bps
     return ValidationWindow(
         symbol=settings.data.symbol,
         frequency=settings.data.frequency,
@@ -143,8 +137,8 @@ def validation_window(validation: Cycles, settings: AblateRainbowSettings) -> Va
         cycles=len(cycles.starts),
         first_decision=_instant(cycles, int(cycles.starts[0])),
         last_decision=_instant(cycles, int(cycles.starts[-1]) + cycles.steps - 1),
-        buy_last_bps=advantage(last_step),
-        hindsight_bps=advantage(best_step),
+        buy_last_bps=mean_advantage_over_first(cycles, last_step(cycles), fee),
+        hindsight_bps=mean_advantage_over_first(cycles, best_step(cycles), fee),
     )
 
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from MLOps.agents.rainbow import RainbowAgent
 from MLOps.environments.dca_timing import observations_of
-from MLOps.evaluation.timing_policies import cycle_prices, greedy_step
-from MLOps.evaluation.timing_savings import advantage_bps, prices_paid
+from MLOps.evaluation.first_step_advantage import mean_advantage_over_first
+from MLOps.evaluation.timing_policies import greedy_step
 from MLOps.market.price_cycles import Cycles
 
 Float32Array = npt.NDArray[np.float32]
@@ -20,7 +20,6 @@ def advantage_over_first(validation: Cycles, fee_bps: float) -> Callable[[Rainbo
     """What tells how much less an agent pays than who buys first, in basis points of the first price.
 
     The mean is over all cycles of the window, at whatever hour they begin, the agent acting greedily and without noise.
-    It is the reward but for what the agent cannot change: the cycle's mean and first price.
 
     Parameters
     ----------
@@ -29,13 +28,10 @@ def advantage_over_first(validation: Cycles, fee_bps: float) -> Callable[[Rainbo
         Fee of a purchase, in basis points of its price.
     """
     observations = observations_of(validation)
-    prices = cycle_prices(validation)
-    by_first = prices_paid(validation, np.zeros(len(prices), np.int64), fee_bps)
 
     def score(agent: RainbowAgent) -> float:
         buys = np.concatenate([_buys(agent, part) for part in np.array_split(observations, _parts(observations))])
-        paid = prices_paid(validation, greedy_step(buys), fee_bps)
-        return float(advantage_bps(paid, by_first, prices[:, 0]).mean())
+        return mean_advantage_over_first(validation, greedy_step(buys), fee_bps)
 
     return score
 

@@ -64,7 +64,7 @@ def ablate_rainbow(settings: AblateRainbowSettings, tracker: Tracker) -> StageRe
         settings=settings,
         inputs={"bars": bars},
         label=settings.data.symbol.lower(),
-        version=2,  # 2: variants are compared by their last look
+        version=3,  # 2: variants are compared by their last look; 3: looks are at all validation cycles
         extra={"data_warnings": " | ".join(warnings)},
         packages=("numba", "numpy", "plotly", "scipy", "torch"),
     )

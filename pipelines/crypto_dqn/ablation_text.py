@@ -63,10 +63,11 @@ def tell_limits(ablation: RainbowAblation) -> list[str]:
         f"{seeds} seeds are few. The intervals take the differences of seeds for normal (Student), which {seeds} "
         f"values cannot show; all {compared} intervals hold at once with {confidence} (Bonferroni).",
         "That no difference was found is not the finding that there is none.",
-        f"The {window.cycles} validation cycles of {window.symbol}, {window.first_decision:%Y-%m-%d} to "
-        f"{window.last_decision:%Y-%m-%d}, are the ones that the best look was chosen on: it is too good for every "
-        "variant, and most for one whose looks vary most. So nothing is found from it, but from the last look, which "
-        "nothing chose; a training keeps the weights of its best look all the same.",
+        f"The {window.cycles:,} validation cycles of {window.symbol}, {window.first_decision:%Y-%m-%d} to "
+        f"{window.last_decision:%Y-%m-%d}, overlap, and tell no more than far fewer that do not.",
+        "The best look was chosen on these very cycles: it is too good for every variant, and most for one whose looks "
+        "vary most. So nothing is found from it, but from the last look, which nothing chose; a training keeps the "
+        "weights of its best look all the same.",
         f"On those cycles who always bought last had {window.buy_last_bps:+.1f} basis points over buying first, and "
         f"hindsight {window.hindsight_bps:+.1f}: an agent that only learned to wait, or not to, has learned what this "
         "window's prices did on the whole.",

@@ -5,10 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from MLOps.evaluation.rainbow_ablation import VariantRun, paired_difference, summarise_ablation, validation_window
+from MLOps.evaluation.rainbow_ablation import (
+    ValidationWindow,
+    VariantRun,
+    paired_difference,
+    summarise_ablation,
+    validation_window,
+)
 from MLOps.market.price_cycles import Cycles
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.rainbow_ablation import AblateRainbowSettings
+from MLOps.training.timing_validation import advantage_over_first
 
 SETTINGS = compose_settings(
     AblateRainbowSettings,
@@ -23,10 +30,15 @@ def run_of(variant: str, seed: int, *advantages: float) -> VariantRun:
 
 
 @pytest.fixture
-def validation():
+def cycles() -> Cycles:
     closes = np.array([100.0, 100, 90, 95, 100, 110, 120])
     times = np.arange(7).astype("datetime64[h]").astype("datetime64[us]")
-    return validation_window(Cycles(closes, np.array([1, 2, 4]), 3, 2, times), SETTINGS)
+    return Cycles(closes, np.array([1, 2, 4]), 3, 2, times)
+
+
+@pytest.fixture
+def validation(cycles: Cycles) -> ValidationWindow:
+    return validation_window(cycles, SETTINGS)
 
 
 def test_student_interval_of_three_differences() -> None:
@@ -69,7 +81,7 @@ def test_the_best_look_is_the_earliest_of_the_highest() -> None:
     assert (run.best_bps, run.best_frames, run.last_bps) == (5.0, 20, 2.0)
 
 
-def test_variants_are_compared_seed_by_seed(validation) -> None:
+def test_variants_are_compared_seed_by_seed(validation: ValidationWindow) -> None:
     runs = [
         run_of("dqn", 8, 1.0, 0.0),
         run_of("rainbow", 7, 10.0, 4.0),
@@ -91,7 +103,7 @@ def test_variants_are_compared_seed_by_seed(validation) -> None:
     assert (full.best_frames.mean, plain.best_frames.mean) == (15.0, 10.0)
 
 
-def test_noisy_looks_are_not_taken_for_a_better_variant(validation) -> None:
+def test_noisy_looks_are_not_taken_for_a_better_variant(validation: ValidationWindow) -> None:
     """Neither variant has learned anything, but the looks of one vary thrice as much; by the best look it would win."""
     generator, seeds = np.random.default_rng(20), range(1, 6)
     settings = SETTINGS.model_copy(update={"seeds": tuple(seeds)})
@@ -112,7 +124,7 @@ def test_noisy_looks_are_not_taken_for_a_better_variant(validation) -> None:
     assert by_best.count("better_without") > tries / 2, "so that the bound above is one that can fail"
 
 
-def test_findings_follow_from_the_last_look_alone(validation) -> None:
+def test_findings_follow_from_the_last_look_alone(validation: ValidationWindow) -> None:
     """By the best look DQN would be far better, by the last one it is worse."""
     full = [run_of("rainbow", seed, 1.0, 5.0) for seed in (7, 8)]
     plain = [run_of("dqn", 7, 900.0, 2.0), run_of("dqn", 8, 900.1, 2.1)]
@@ -121,8 +133,17 @@ def test_findings_follow_from_the_last_look_alone(validation) -> None:
     assert (row.best_bps.lowest, row.best_bps.highest) == (900.0, 900.1)
 
 
-def test_the_window_tells_what_waiting_was_worth(validation) -> None:
-    # cycles 100 90 95 and 100 110 120, the one between overlaps: the last price is 5% below the first, then 20% above
-    assert validation.cycles == 2
-    assert validation.buy_last_bps == pytest.approx((500 - 2000) / 2)
-    assert validation.hindsight_bps == pytest.approx((1000 + 0) / 2)
+def test_the_window_tells_what_waiting_was_worth(validation: ValidationWindow) -> None:
+    # cycles 100 90 95, 90 95 100 and 100 110 120: the last price is 5% below the first, then a ninth and 20% above
+    assert validation.cycles == 3
+    assert validation.buy_last_bps == pytest.approx((500 - 10_000 / 9 - 2000) / 3)
+    assert validation.hindsight_bps == pytest.approx((1000 + 0 + 0) / 3)
+
+
+def test_looks_are_told_in_what_the_window_is_told_in(cycles: Cycles, validation: ValidationWindow) -> None:
+    class NeverBuys:
+        def values(self, observations: np.ndarray) -> np.ndarray:
+            return np.tile([1.0, 0.0], (len(observations), 1))
+
+    score = advantage_over_first(cycles, SETTINGS.environment.fee_bps)
+    assert score(NeverBuys()) == validation.buy_last_bps

@@ -67,7 +67,7 @@ def test_every_variant_is_trained_with_every_seed(done: tuple[StageResult, Memor
     assert [(run.variant, run.seed) for run in ablation.runs] == [(name, seed) for name in names for seed in (3, 5)]
     assert {run.frames for run in ablation.runs} == {(80, 160, 240, 320, 400, 480)}
     assert len({(run.seed, run.mean_score_10) for run in ablation.runs}) == 16  # no two variants are one and the same
-    assert ablation.validation.cycles == 14  # of 120 - 5 hours, 8 each
+    assert ablation.validation.cycles == 108  # one for each hour of 120 that has 5 before and 7 after it
 
 
 def test_the_table_holds_means_and_paired_differences(done: tuple[StageResult, MemoryTracker]) -> None:
