@@ -13,6 +13,9 @@ import pickle
 import pickletools
 from typing import Any, ClassVar
 
+from MLOps.market.pickle_nesting import TupleNesting
+
+_MAX_TUPLES = 100  # in one value; what pandas writes has a handful
 _EXTENSIONS = frozenset({"EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER"})
 """Opcodes that take objects from outside of the file."""
 _MEMO = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
@@ -76,7 +79,8 @@ def load_inert(content: bytes, allowed: frozenset[str]) -> Any:
     Raises
     ------
     InertPickleError
-        If it speaks of another one, takes objects from outside, is cut short, or is no pickle.
+        If it speaks of another one, takes objects from outside, has more than 100 tuples in one another, is cut
+        short, or is no pickle.
     """
     _check_opcodes(content)
     try:
@@ -88,13 +92,19 @@ def load_inert(content: bytes, allowed: frozenset[str]) -> Any:
 
 
 def _check_opcodes(content: bytes) -> None:
-    """Refuse what reaches outside, and places of the memo beyond any use: the memo is as long as the highest one."""
+    """Refuse what reaches outside, what is nested too deep to be hashed, and places of the memo beyond any use.
+
+    The memo is as long as its highest place.
+    """
+    nesting = TupleNesting()
     try:
         for opcode, argument, _ in pickletools.genops(content):
             if opcode.name in _EXTENSIONS:
                 raise InertPickleError(f"takes objects from outside ({opcode.name})")
             if opcode.name in _MEMO and int(str(argument)) > len(content):
                 raise InertPickleError(f"names place {argument} of its memo, in {len(content)} bytes")
+            if nesting.follow(opcode, argument) > _MAX_TUPLES:
+                raise InertPickleError(f"has more than {_MAX_TUPLES} tuples in one another")
     except InertPickleError:
         raise
     except Exception as error:  # likewise

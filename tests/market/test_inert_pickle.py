@@ -3,6 +3,7 @@
 import pickle
 import pickletools
 import struct
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,49 @@ def test_a_memo_of_billions_is_refused_before_it_takes_memory() -> None:
     content = b"\x80\x04N" + pickle.LONG_BINPUT + struct.pack("<I", 2**32 - 1) + b"."
     with pytest.raises(InertPickleError, match="place 4294967295 of its memo"):
         load_inert(content, ALLOWED)
+
+
+_READS = """
+import sys
+from MLOps.market.inert_pickle import InertPickleError, load_inert
+try:
+    load_inert(sys.stdin.buffer.read(), frozenset({"os.system"}))
+except InertPickleError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"})" + b"\x85" * 3_000_000 + b"Ns.",  # one within the other: hashing it ran over the stack
+        b"})" + b"\x85q\x00" * 500_000 + b"Ns.",  # each remembered
+        b"})" + b"\x85(e" * 500_000 + b"Ns.",  # as a list that gets nothing
+        b"})" + b"\x85Nb" * 500_000 + b"Ns.",  # told no state
+        b"})" + b"2\x86" * 64 + b"Ns.",  # each twice: 2**64 to hash
+    ],
+)
+def test_tuples_too_deep_to_be_hashed_are_refused(body: bytes) -> None:
+    """As a process of its own, for it was the interpreter that ended."""
+    done = subprocess.run([sys.executable, "-c", _READS], input=b"\x80\x04" + body, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, b"has more than 100 tuples in one another\n"), done.stderr[-500:]
+
+
+def test_a_hundred_tuples_are_read_and_flat_ones_of_any_number() -> None:
+    within: Any = ()
+    for _ in range(100):
+        within = (within,)
+    assert load_inert(pickle.dumps(within), ALLOWED) == within
+    with pytest.raises(InertPickleError, match="more than 100 tuples"):
+        load_inert(pickle.dumps((within,)), ALLOWED)
+    many = [(number, str(number)) for number in range(1000)]
+    assert load_inert(pickle.dumps(many), ALLOWED) == many
+
+
+@pytest.mark.parametrize("body", [b"\x85.", b"(\x85.", b"(q\x00.", b"h\x05.", b"Nt.", b"(2.", b"(N\x86."])
+def test_what_the_stack_or_memo_lacks_is_told(body: bytes) -> None:
+    with pytest.raises(InertPickleError, match="is no whole pickle"):
+        load_inert(b"\x80\x04" + body, ALLOWED)
 
 
 def test_every_cut_is_told() -> None:
