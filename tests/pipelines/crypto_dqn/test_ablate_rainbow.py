@@ -102,6 +102,7 @@ def test_table_and_page_say_what_limits_them(done: tuple[StageResult, MemoryTrac
             "nothing of the future",
             "who always bought last",
             "480 decisions are short",
+            "switching it off also changes the effective step",
         ):
             assert words in text
     assert page.count('class="plotly-graph-div"') == 2
