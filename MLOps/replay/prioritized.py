@@ -53,7 +53,7 @@ class PrioritizedReplay:
         self._ring = TransitionRing(capacity, observation_size)
         self._tree = SumTree(capacity)
         self._exponent, self._generator = float(priority_exponent), generator
-        self._largest = 1.0
+        self._largest = 1.0  # priority, to the exponent, of what comes in: the largest so far, and never less than 1
 
     def __len__(self) -> int:
         """How many transitions there are to draw from."""
@@ -65,7 +65,7 @@ class PrioritizedReplay:
         return self._tree
 
     def add(self, transitions: Transitions) -> None:
-        """Take in N transitions with the largest priority so far (1 if none was set yet).
+        """Take in N transitions with the largest priority ever set, at least 1.
 
         Raises
         ------

@@ -12,6 +12,7 @@ from scipy.stats import chi2
 from MLOps.errors import ModelError
 from MLOps.replay.prioritized import LEAST_PRIORITY, PrioritizedReplay
 from MLOps.replay.transitions import ReplayBatch, Transitions
+from MLOps.training.tensor_state import as_tensors
 
 SIZE = 3
 Make = Callable[[int, int], Transitions]
@@ -107,6 +108,14 @@ def test_new_transitions_have_the_largest_priority_so_far(make_transitions: Make
     assert memory.tree.values([3]).tolist() == [3.0], "the largest so far, though it is no longer there"
 
 
+def test_new_transitions_have_a_priority_of_1_where_all_that_were_set_are_smaller(make_transitions: Make) -> None:
+    memory = replay(4, exponent=0.5)
+    memory.add(make_transitions(0, 2))
+    memory.set_priorities([0, 1], [0.25, 0.09])
+    memory.add(make_transitions(2, 1))
+    assert memory.tree.values([0, 1, 2]).tolist() == [0.5, 0.3, 1.0]
+
+
 def test_size_of_a_priority_counts_and_a_floor_is_kept(make_transitions: Make) -> None:
     memory = replay(exponent=2.0)
     memory.add(make_transitions(0, 3))
@@ -164,12 +173,6 @@ def played(memory: PrioritizedReplay, make_transitions: Make, first: int, steps:
 
 def saved_by_torch(state: dict[str, Any]) -> dict[str, Any]:
     """Through a file as a checkpoint writes it: arrays as tensors, read without pickle."""
-
-    def as_tensors(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: as_tensors(inner) for name, inner in value.items()}
-        return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-
     file = BytesIO()
     torch.save(as_tensors(state), file)
     file.seek(0)
