@@ -75,8 +75,8 @@ def tell_limits(ablation: RainbowAblation) -> list[str]:
         "nothing of the future.",
         f"Trainings of {ablation.num_frames:,} decisions are short, and all variants share the full agent's "
         "settings: a part that pays later, or that other settings would replace, shows as less or more than it is.",
-        "Prioritised replay divides its weights by the largest in the replay, which shrinks gradients: switching it off "
-        "also changes the effective step, not the choice of transitions alone. Adam undoes most of that where its "
+        "Prioritised replay divides its weights by the largest in the replay, which shrinks gradients: switching it "
+        "off also changes the effective step, not the choice of transitions alone. Adam undoes most of that where its "
         "epsilon is small beside the gradients; epsilon and the bound of the gradient's norm leave a rest.",
     ]
 
