@@ -51,10 +51,10 @@ class BuyTiming(gymnasium.Env[Float32Array, int]):
         self._look, self._random = look, random.Random(seed)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32Array, dict]:  # noqa: ARG002
-        """Begin a cycle."""
-        cycle, self._step = self._random.randrange(len(self._look.rewards)), 0
+        """Begin at any step of a cycle, as ours does."""
+        cycle, self._step = self._random.randrange(len(self._look.rewards)), self._random.randrange(rainbow_task.STEPS)
         self._seen, self._paid = self._look.observations[cycle], self._look.rewards[cycle]
-        return self._seen[0], {}
+        return self._seen[self._step], {}
 
     def step(self, action: int) -> Outcome:
         """Hold, or buy and end."""
