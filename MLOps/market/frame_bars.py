@@ -12,6 +12,8 @@ from MLOps.market.crypto_bars import COLUMNS, PRICES, check_crypto_bars
 from MLOps.settings.crypto_pickle import ConvertCryptoPickleSettings, TimeUnit
 
 _LENGTHS = {"1h": pd.Timedelta(hours=1), "1d": pd.Timedelta(days=1)}
+_EARLIEST, _LATEST = pd.Timestamp("1678-01-01", tz="UTC"), pd.Timestamp("2262-01-01", tz="UTC")  # pandas' whole years
+_SPAN = "the years 1678 to 2261"
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}.*")
 
 
@@ -39,9 +41,8 @@ def frame_to_crypto_bars(frame: pd.DataFrame, settings: ConvertCryptoPickleSetti
     close = _numbers(frame, columns.close, "close", place)
     given = {name: getattr(columns, name) for name in ("open", "high", "low", "volume", "volume_usd")}
     told = {name: _numbers(frame, column, name, place) for name, column in given.items() if column is not None}
-    times = _times(frame, settings, place)
-    opened = times if settings.times_tell == "opening" else times - length
-    bars = pd.DataFrame({"opened_at": opened, "timestamp": opened + length, "ticker": settings.symbol, "close": close})
+    opened, closed = _times(frame, settings, length, place)
+    bars = pd.DataFrame({"opened_at": opened, "timestamp": closed, "ticker": settings.symbol, "close": close})
     for name in given:
         bars[name] = told.get(name, close if name in PRICES else np.nan)
     bars = bars[list(COLUMNS)].sort_values("timestamp", ignore_index=True)
@@ -88,8 +89,10 @@ def _numbers(frame: pd.DataFrame, wanted: str, name: str, place: str) -> npt.NDA
         raise DataError(f"{place}: {wanted} holds what is no number ({error})", "numbers", f"columns.{name}") from error
 
 
-def _times(frame: pd.DataFrame, settings: ConvertCryptoPickleSettings, place: str) -> pd.DatetimeIndex:
-    """The bars' times in UTC, in the order of the frame."""
+def _times(
+    frame: pd.DataFrame, settings: ConvertCryptoPickleSettings, length: pd.Timedelta, place: str
+) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """When the bars open and close, in UTC and the order of the frame."""
     name = settings.columns.time
     values = pd.Index(frame.index if name is None else _column(frame, name, "time", place))
     what = "its index" if name is None else name
@@ -102,17 +105,27 @@ def _times(frame: pd.DataFrame, settings: ConvertCryptoPickleSettings, place: st
             "columns.time, the column that holds the times, or time_unit",
         )
     try:
-        return _read_times(values, unit)
+        times = _read_times(values, unit)
+        if times.min() < _EARLIEST or times.max() >= _LATEST:
+            raise ValueError(f"{times.min()} to {times.max()}, outside of {_SPAN}")
+        return (times, times + length) if settings.times_tell == "opening" else (times - length, times)
     except (OverflowError, TypeError, ValueError) as error:
         line = " ".join(str(error).split())[:160]
-        raise DataError(f"{place}: {what} holds what is no time ({line})", "times of bars", "columns.time") from error
+        raise DataError(
+            f"{place}: {what} holds what is no time ({line})", "times of bars", "columns.time or time_unit"
+        ) from error
 
 
 def _read_times(values: "pd.Index[Any]", unit: TimeUnit | None) -> pd.DatetimeIndex:
     if values.dtype.kind in "iu":  # floats lose microseconds, integers do not
         factor = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 1}[unit or "us"]
-        microseconds = values.to_numpy(dtype=np.int64)
-        exact = microseconds // 1000 if unit == "ns" else microseconds * factor
+        numbers = values.to_numpy()
+        for number in (int(numbers.min()), int(numbers.max())):
+            microseconds = number // 1000 if unit == "ns" else number * factor  # of any size, unlike int64
+            if not _EARLIEST.value <= microseconds * 1000 < _LATEST.value:
+                raise ValueError(f"{number} in {unit}, outside of {_SPAN}")
+        numbers = numbers.astype(np.int64)
+        exact = numbers // 1000 if unit == "ns" else numbers * factor
         return pd.DatetimeIndex(exact.astype("datetime64[us]"), tz="UTC")
     if values.dtype.kind == "f":
         return pd.DatetimeIndex(pd.to_datetime(values, unit=unit, utc=True)).as_unit("us")

@@ -102,6 +102,17 @@ def test_however_it_is_written(
     pd.testing.assert_frame_equal(_bars(convert(change(frame), *overrides)), _bars(convert(frame)))
 
 
+@pytest.mark.parametrize("day", ["1678-01-01", "2261-12-29"])
+def test_the_first_and_the_last_years_that_pandas_knows(frame: pd.DataFrame, convert: Convert, day: str) -> None:
+    assert convert(_from(day)(frame), "times_tell=opening").details["first_bar"] == f"{day} 00:00"
+
+
+def test_bars_of_centuries_apart_are_told(frame: pd.DataFrame, convert: Convert) -> None:
+    far = frame.iloc[:2].set_index(pd.DatetimeIndex(np.array(["1678-01-01", "2261-12-29"], "datetime64[s]")))
+    with pytest.raises(DataError, match=r"most rows lie P.* apart"):
+        convert(far)
+
+
 def test_a_frame_of_closes_alone_is_taken_where_that_is_said(frame: pd.DataFrame, convert: Convert) -> None:
     with pytest.raises(DataError, match=r"holds 0 columns open, but Close; .*or null; mend: columns\.open"):
         convert(frame[["Close"]])
@@ -131,6 +142,16 @@ def _with(frame: pd.DataFrame, row: int, column: str, value: Any) -> pd.DataFram
     return changed
 
 
+def _counted(kind: str, first: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """The frame with whole hours from `first` on, in seconds, as numbers for its index."""
+    return lambda f: f.set_index(pd.Index(np.array([first + 3600 * row for row in range(len(f))], dtype=kind)))
+
+
+def _from(day: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    hours = np.datetime64(day, "s") + np.arange(_HOURS) * np.timedelta64(3600, "s")
+    return lambda f: f.set_index(pd.DatetimeIndex(hours))
+
+
 @pytest.mark.parametrize(
     ("change", "overrides", "told"),
     [
@@ -151,6 +172,20 @@ def _with(frame: pd.DataFrame, row: int, column: str, value: Any) -> pd.DataFram
         (lambda f: f.set_index(pd.Index(["soon"] * _HOURS)), (), "holds what is no time .*'soon', but not YYYY-MM-DD"),
         (lambda f: f.set_index(pd.Index(["2019-13-01"] * _HOURS)), (), "holds what is no time"),
         (lambda f: f.set_index(pd.DatetimeIndex([pd.NaT, *f.index[1:]])), (), "missing time"),
+        (_counted("int64", 2**62), ("time_unit=s",), r"4611686018427387904 in s, outside of the years 1678 to 2261"),
+        (_counted("uint64", 2**63), ("time_unit=s",), r"9223372036854775808 in s, outside of the years 1678"),
+        (
+            _counted("uint64", 2**63),
+            ("time_unit=us",),
+            r"9223372036854775808 in us, outside of .*columns\.time or time_",
+        ),
+        (_counted("int64", -(2**63)), ("time_unit=ns",), r"-9223372036854775808 in ns, outside of"),
+        (_counted("int64", 1_546_300_800 * 10**9), ("time_unit=s",), r"1546300800000000000 in s, outside of"),
+        (_counted("int64", 1_546_300_800 * 10**9), ("time_unit=us",), r"1546300800000000000 in us, outside of"),
+        (_counted("float64", 1_546_300_800 * 10**9), ("time_unit=s",), "holds what is no time"),
+        (_from("294240-01-01"), (), r"294240-01-01 .* outside of the years 1678 to 2261.*columns\.time or time_unit"),
+        (_from("2261-12-31"), (), r"2262-01-0. .* outside of the years"),
+        (_from("1677-12-31"), ("times_tell=closing",), r"1677-12-31 .* outside of the years"),
         (lambda f: {"BTC": f}, (), "dict where DataFrame belongs"),
         (lambda f: f["Close"], (), r"speaks of 'pandas\.core\.series\.Series'"),
     ],
