@@ -1,7 +1,6 @@
 """The delivery folder of export_crypto_model as something that answers: its network alone, its digest checked."""
 
 import hashlib
-import re
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +8,15 @@ import numpy as np
 from deployment.serving.answers import ModelInfo
 from deployment.serving.served_model import Origin, ServedModel, named
 from MLOps.errors import DigestError, ModelError
+from MLOps.inference.delivery_sums import NETWORK_FILE, SUMS_FILE, read_sums
 from MLOps.inference.predictor import CryptoPredictor, ModelFileError
 
-NETWORK, _SUMS = "model.onnx", "SHA256SUMS"
-_LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
+_LOOKS = 3
 
 
 def is_delivery(folder: Path) -> bool:
     """Whether a folder looks like a delivery: it holds a network, and the digests of its files."""
-    return (folder / NETWORK).is_file() and (folder / _SUMS).is_file()
+    return (folder / NETWORK_FILE).is_file() and (folder / SUMS_FILE).is_file()
 
 
 def load_delivery(folder: Path, origin: Origin, threads: int) -> ServedModel:
@@ -30,11 +29,7 @@ def load_delivery(folder: Path, origin: Origin, threads: int) -> ServedModel:
     ModelError
         If it is no buy-timing network.
     """
-    content = (folder / NETWORK).read_bytes()
-    if hashlib.sha256(content).hexdigest() != _promised(folder):
-        raise DigestError(
-            f"{folder / NETWORK} is not what {_SUMS} promises", "the file as it was made", "export it again"
-        )
+    content = _promised(folder, NETWORK_FILE)
     try:
         network = CryptoPredictor.from_bytes(content, threads=threads)
     except ModelFileError as error:
@@ -59,7 +54,13 @@ def load_delivery(folder: Path, origin: Origin, threads: int) -> ServedModel:
     )
 
 
-def _promised(folder: Path) -> str:
-    lines = (folder / _SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
-    sums = {match[2]: match[1] for line in lines if (match := _LINE.fullmatch(line))}
-    return sums.get(NETWORK, "")
+def _promised(folder: Path, file: str) -> bytes:
+    """Content of a file, which is what ``SHA256SUMS`` promises; looked at again where an export replaces both."""
+    for _ in range(_LOOKS):
+        promised = read_sums(folder)
+        content = (folder / file).read_bytes()
+        if hashlib.sha256(content).hexdigest() in promised.get(file, ()):
+            return content
+        if read_sums(folder) == promised:
+            break
+    raise DigestError(f"{folder / file} is not what {SUMS_FILE} promises", "the file as it was made", "export it again")

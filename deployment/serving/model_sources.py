@@ -4,11 +4,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from deployment.serving.delivery import NETWORK, is_delivery, load_delivery
+from deployment.serving.delivery import is_delivery, load_delivery
 from deployment.serving.model_slot import Candidate, ModelSource
 from deployment.serving.served_model import Origin, ServedModel, load_served_model
 from MLOps.artifacts import check_unaltered, sha256_of
 from MLOps.errors import ModelError, RegistryError
+from MLOps.inference.delivery_sums import NETWORK_FILE
 from MLOps.inference.model_files import model_digest
 from MLOps.settings.stage_settings import StageSettings
 from model_registry.champion import champion_version
@@ -43,7 +44,7 @@ class FolderSource:
         """
         origin = Origin(self._folder.resolve().name)
         if is_delivery(self._folder):
-            digest = sha256_of(self._folder / NETWORK)
+            digest = sha256_of(self._folder / NETWORK_FILE)
             return Candidate(digest, None, partial(load_delivery, self._folder, origin, self._threads))
         check_unaltered(self._folder)
         digest = model_digest(self._folder)

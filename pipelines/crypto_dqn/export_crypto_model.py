@@ -2,27 +2,26 @@
 
 Makes trained_models/<SYMBOL>_<seed>/ with model.onnx, model_int8.onnx, predictor.py, settings.json, README.md,
 requirements.txt and SHA256SUMS. The graphs are tried on real observations first: the float32 one must give the
-model's values, and what the int8 one differs by is told. Another model of the same coin and seed takes its place.
+model's values, and what the int8 one differs by is told. Another model of the same coin and seed takes its place,
+file by file; what else lies in that folder stays.
 """
 
 import logging
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiment_tracking.runner import run_stage
-from MLOps import failpoints
 from MLOps.artifacts import Made, Output, make_once, sha256_of
 from MLOps.inference import predictor
 from MLOps.inference.timing_int8 import int8_timing_onnx
 from MLOps.inference.timing_onnx import OPSET, timing_onnx_of_folder
 from MLOps.market.price_cycles import timing_bars_path
-from MLOps.partial_places import partial_place
 from MLOps.settings.crypto_delivery import ExportCryptoModelSettings
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
 from pipelines.crypto_dqn.choose_timing_model import ChosenTimingModel, choose_timing_model
 from pipelines.crypto_dqn.delivery_text import RUNS_ON, readme_text, requirements_text, settings_text
+from pipelines.crypto_dqn.place_delivery import check_place, place_delivery
 from pipelines.crypto_dqn.try_graphs import given_observations, real_observations, try_graphs
 
 _LOG = logging.getLogger(__name__)
@@ -50,8 +49,12 @@ def export_crypto_model(settings: ExportCryptoModelSettings, tracker: Tracker) -
         If the registry holds no such model, or its champion has no passing verdict.
     DataError
         If there are no bars or observations to try the graphs on.
+    SettingsError
+        If something that is no delivery lies where this one is to be put.
     """
     model = choose_timing_model(settings)
+    place = settings.paths.workspace / settings.output_dir / model.label
+    check_place(place, tuple(_FILES.values()))
     output = Output(
         stage=STAGE.name,
         root=settings.paths.models / "crypto_exports",
@@ -62,8 +65,7 @@ def export_crypto_model(settings: ExportCryptoModelSettings, tracker: Tracker) -
         packages=("onnx", *RUNS_ON),
     )
     made = make_once(output, lambda folder, _key: _make(folder, model, output, settings), tracker)
-    place = settings.paths.workspace / settings.output_dir / model.label
-    _deliver(made.folder, place)
+    place_delivery(made.folder, place, tuple(_FILES.values()))
     artifacts = {
         name: artifact.model_copy(update={"path": place / _FILES[name]}) for name, artifact in made.artifacts.items()
     }
@@ -110,28 +112,6 @@ def _make(folder: Path, model: ChosenTimingModel, output: Output, settings: Expo
         metrics={**figures.answers, **figures.speed, **sizes},
         details={"exported_digest": model.digest, "model_version": model.version, "opset": OPSET},
     )
-
-
-def _deliver(made: Path, place: Path) -> None:
-    """Put a copy of the declared files at `place`, whole; what lay there before goes."""
-    if place.is_dir() and _digests(place) == {file: sha256_of(made / file) for file in _FILES.values()}:
-        return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with partial_place(place, is_folder=True) as folder:
-        for file in _FILES.values():
-            shutil.copyfile(made / file, folder / file)
-        folder.chmod(0o755)
-        failpoints.reach("before_rename")
-        if place.exists():  # a folder cannot be renamed onto one that holds files
-            with partial_place(place, is_folder=True) as former:
-                place.rename(former / place.name)
-                folder.rename(place)
-        else:
-            folder.rename(place)
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {path.name: sha256_of(path) for path in folder.iterdir()}
 
 
 STAGE = Stage(

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from MLOps.artifacts import sha256_of
-from MLOps.errors import DataError, DigestError, ModelError, RegistryError
+from MLOps.errors import DataError, DigestError, ModelError, RegistryError, SettingsError
 from MLOps.inference.predictor import CryptoPredictor
 from MLOps.inference.timing_model import write_buy_first
 from MLOps.inference.timing_policy import load_timing_policy
@@ -124,14 +124,31 @@ def test_made_again_it_has_the_same_bytes(workspace: Path, export: Export) -> No
     assert made.artifacts == found.artifacts == again.artifacts
 
 
-def test_a_touched_delivery_is_put_right(export: Export) -> None:
+def test_a_touched_delivery_is_put_right_and_what_others_put_there_stays(export: Export) -> None:
     place = export().folder
     (place / "predictor.py").write_text("import os")
-    (place / "extra.txt").write_text("left over")
+    (place / "requirements.txt").unlink()
+    (place / "model.trt").write_bytes(b"hours of work")
+    (place / "notes").mkdir()
+    (place / "notes" / "mine.txt").write_text("mine")
     assert export().status == "already_made"
-    assert {path.name for path in place.iterdir()} == FILES
+    assert {path.name for path in place.iterdir()} == FILES | {"model.trt", "notes"}
     assert "CryptoPredictor" in (place / "predictor.py").read_text()
+    assert (place / "model.trt").read_bytes() == b"hours of work"
+    assert (place / "notes" / "mine.txt").read_text() == "mine"
     assert [path.name for path in place.parent.iterdir()] == ["BTC_777"]
+
+
+def test_a_folder_that_is_no_delivery_is_left_alone(workspace: Path, export: Export) -> None:
+    place = workspace / "trained_models" / "BTC_777"
+    place.mkdir(parents=True)
+    (place / "thesis.txt").write_text("mine")
+    with pytest.raises(SettingsError, match=r"BTC_777 is a folder without a delivery's SHA256SUMS; .* --output_path"):
+        export()
+    assert [path.name for path in place.iterdir()] == ["thesis.txt"]
+    assert not (workspace / "models").exists()  # it was looked at before anything was made
+    (place / "thesis.txt").unlink()
+    assert {path.name for path in export().folder.iterdir()} == FILES  # an empty folder is free
 
 
 def test_another_model_of_the_same_coin_and_seed_takes_the_place(
