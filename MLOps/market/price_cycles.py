@@ -5,6 +5,7 @@ before. Cycle and history lie wholly in one of the three windows of time (train,
 gap, so that nothing that is learned or seen in one window was seen in another.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -203,6 +204,12 @@ def _needed(data: TimingDataSettings, name: str) -> tuple[str, str]:
         f"data.{name}_start and its neighbours, data.cycle_steps or data.window_size in "
         f"{_MEND.format(data.symbol.lower())}, or more bars",
     )
+
+
+def instant(time: np.datetime64) -> datetime:
+    """A closing instant as an aware datetime, in UTC."""
+    moment: datetime = time.astype("datetime64[us]").item()
+    return moment.replace(tzinfo=UTC)
 
 
 def consecutive(cycles: Cycles) -> Cycles:
