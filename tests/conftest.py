@@ -368,7 +368,13 @@ def make_timing_model() -> Callable[..., str]:
     from MLOps.inference.timing_model import RainbowTimingCard, write_timing_model
 
     def make(
-        folder: Path, seed: int = 1, window_size: int = 30, symbol: str = "BTC", scale: float = 0.3, **architecture: Any
+        folder: Path,
+        seed: int = 1,
+        window_size: int = 30,
+        symbol: str = "BTC",
+        scale: float = 0.3,
+        cycle_steps: int = 24,
+        **architecture: Any,
     ) -> str:
         network = {
             "hidden_sizes": [24, 16],
@@ -383,7 +389,7 @@ def make_timing_model() -> Callable[..., str]:
             {
                 "architecture": network | architecture,
                 "observation": {"window_size": window_size, "size": window_size + 2},
-                "market": {"symbol": symbol, "frequency": "1h", "cycle_steps": 24, "fee_bps": 10.0},
+                "market": {"symbol": symbol, "frequency": "1h", "cycle_steps": cycle_steps, "fee_bps": 10.0},
                 "environment": {"fee_bps": 10.0, "reward_scale": 100.0, "random_first_step": True},
                 "windows": {"train": {"first": "2019-01-01T01:00:00Z", "last": "2019-06-01T00:00:00Z"}},
                 "provenance": {"algorithm": "rainbow", "seed": seed},

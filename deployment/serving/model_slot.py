@@ -41,7 +41,8 @@ class ModelSlot:
 
     A new one is opened in a thread beside the old one, tried, and put in its place in one step of the event loop.
     Requests that were read before are computed by the old one. What is refused changes nothing: the log tells it
-    once, the metrics count it once, and the next look tries again.
+    once, the metrics count it once, and the next look tries again. A new one must be asked as the old one was; a
+    baseline in between, which may be asked anything, changes nothing of that.
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ class ModelSlot:
     def __init__(self, source: ModelSource, metrics: ServerMetrics) -> None:
         self._source, self._metrics = source, metrics
         self.model: ServedModel | None = None
+        self._of_market: ServedModel | None = None  # the last one that was no baseline: those who ask know its market
         self.trouble: str | None = None
 
     async def look(self) -> None:
@@ -73,6 +75,8 @@ class ModelSlot:
     def put(self, model: ServedModel) -> None:
         """Serve `model` from now on."""
         was, self.model = self.model, model
+        if not model.is_baseline:
+            self._of_market = model
         info = model.info
         self._metrics.loaded(info, time.time(), is_swap=was is not None)
         told = f"{info.name} version {info.version}" if info.version else info.name
@@ -89,10 +93,11 @@ class ModelSlot:
         if present and (candidate.digest, candidate.version) == (present.info.digest, present.info.version):
             return None
         model = candidate.load()
-        if present and not model.takes_the_place_of(present):
+        known = self._of_market
+        if known and not model.takes_the_place_of(known):
             raise ModelError(
-                f"version {candidate.version} decides on {_market(model)}, the model served on {_market(present)}",
-                "the same observation of the same market, so that those who ask may go on",
+                f"version {candidate.version} decides on {_market(model)}, the model served on {_market(known)}",
+                "the same observation of the same market and cycle, so that those who ask may go on",
                 "start the server again to serve it",
             )
         return model
@@ -107,4 +112,7 @@ class ModelSlot:
 
 def _market(model: ServedModel) -> str:
     info = model.info
-    return f"{info.observation_size} numbers of {info.symbol} {info.frequency}"
+    return (
+        f"{info.observation_size} numbers of {info.symbol} {info.frequency} (a window of {info.window_size}) "
+        f"in cycles of {info.cycle_steps}"
+    )

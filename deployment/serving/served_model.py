@@ -45,18 +45,20 @@ class ServedModel:
         return self.network.q_values(observations)
 
     def takes_the_place_of(self, other: "ServedModel") -> bool:
-        """Whether those who ask the other one may go on unchanged: the same observation of the same market.
+        """Whether those who ask the other one may go on unchanged: the same observation of the same market and cycle.
 
         The baseline takes every observation, and knows no market.
         """
-        mine, theirs = self.info, other.info
-        if mine.observation_size is None or theirs.observation_size is None:
-            return True
-        return (mine.observation_size, mine.symbol, mine.frequency) == (
-            theirs.observation_size,
-            theirs.symbol,
-            theirs.frequency,
-        )
+        return self.is_baseline or other.is_baseline or self._asked_with() == other._asked_with()
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it takes any observation of any market."""
+        return self.info.observation_size is None
+
+    def _asked_with(self) -> tuple[object, ...]:
+        info = self.info
+        return info.observation_size, info.window_size, info.symbol, info.frequency, info.cycle_steps
 
 
 @dataclass(frozen=True)

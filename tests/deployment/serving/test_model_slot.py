@@ -62,9 +62,9 @@ def served(registry: Any) -> Served:
 def make_version(registry: Any, make_timing_model: Callable[..., str], tmp_path: Path) -> Callable[..., Any]:
     """A maker of registered networks of a window of 6."""
 
-    def make(seed: int, window_size: int = 6, symbol: str = "BTC") -> Any:
-        folder = tmp_path / f"model_{seed}_{window_size}_{symbol}"
-        make_timing_model(folder, seed=seed, window_size=window_size, symbol=symbol)
+    def make(seed: int, window_size: int = 6, symbol: str = "BTC", cycle_steps: int = 24) -> Any:
+        folder = tmp_path / f"model_{seed}_{window_size}_{symbol}_{cycle_steps}"
+        make_timing_model(folder, seed=seed, window_size=window_size, symbol=symbol, cycle_steps=cycle_steps)
         return registry.register(folder)
 
     return make
@@ -146,8 +146,8 @@ def test_altered_files_are_refused_before_they_are_parsed_and_the_old_model_goes
     assert (served.version, served.slot.trouble) == (3, None)
 
 
-@pytest.mark.parametrize("other", [{"window_size": 7}, {"symbol": "ETH"}])
-def test_champion_of_another_market_or_window_does_not_take_the_place(
+@pytest.mark.parametrize("other", [{"window_size": 7}, {"symbol": "ETH"}, {"cycle_steps": 8}])
+def test_champion_of_another_market_window_or_cycle_does_not_take_the_place(
     registry: Any, served: Served, make_version: Callable[..., Any], other: dict[str, Any]
 ) -> None:
     registry.promote(make_version(2))
@@ -160,6 +160,23 @@ def test_champion_of_another_market_or_window_does_not_take_the_place(
     restarted = Served(registry)
     restarted.look()
     assert restarted.version == 3
+
+
+def test_market_is_remembered_across_a_baseline(
+    registry: Any, served: Served, make_version: Callable[..., Any]
+) -> None:
+    registry.promote(make_version(2))
+    served.look()
+    registry.store.set_alias("crypto_timing", "crypto_timing_champion", registry.baseline.version)
+    served.look()
+    assert (served.slot.model.info.kind, served.slot.trouble) == ("buy_first", None)
+    registry.promote(make_version(3, symbol="ETH"))
+    served.look()
+    assert served.slot.model.info.kind == "buy_first"
+    assert "version 3 decides on 8 numbers of ETH 1h" in str(served.slot.trouble)
+    registry.promote(make_version(4))
+    served.look()
+    assert (served.version, served.slot.trouble) == (4, None)
 
 
 def test_alias_moved_without_a_verdict_is_refused(
