@@ -27,6 +27,12 @@ class BatchSettings(Settings):
 class LimitSettings(Settings):
     """What a request may ask, and how much may wait."""
 
+    max_head_kib: int = Field(
+        ge=1, le=1024, description="Longest head (request line and headers) of a request, in KiB; beyond it 431."
+    )
+    head_seconds: float = Field(
+        gt=0, le=300, description="Time for a head, from the connection's beginning or its own; after it 408."
+    )
     max_body_kib: int = Field(ge=1, le=65_536, description="Longest body of a request, in KiB; beyond it 413.")
     max_rows: int = Field(ge=1, le=65_536, description="Most observations of one request; beyond it 422.")
     timeout_seconds: float = Field(

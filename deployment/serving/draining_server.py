@@ -6,11 +6,13 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import uvicorn
 
+from deployment.serving.bounded_heads import BoundedHeads
 from deployment.serving.gate import Gate
-from deployment.serving.joined_writes import JoiningProtocol
 from MLOps.settings.serving import ServerSettings
 
 _LOG = logging.getLogger(__name__)
@@ -33,11 +35,12 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(self, gate: Gate, settings: ServerSettings) -> None:
+        protocol: Any = partial(BoundedHeads, settings.limits)
         super().__init__(
             uvicorn.Config(
                 gate,
                 loop="uvloop",
-                http=JoiningProtocol,
+                http=protocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
