@@ -19,7 +19,8 @@ from typing import Any, NoReturn
 
 from deployment.command_line.crypto_commands import COMMANDS
 from deployment.command_line.stage_command import StageEndedError
-from MLOps.errors import PlatformError, SettingsError
+from experiment_tracking.runner import told_failure
+from MLOps.errors import SettingsError
 from MLOps.settings.project import project_root
 
 
@@ -157,11 +158,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         given = build_parser().parse_args(argv)
         return COMMANDS[given.command](given)
-    except PlatformError as error:
-        sys.stderr.write(f"commands.py: {error}\n")
-        return error.exit_code
     except StageEndedError as ended:  # it has told why
         return ended.exit_status
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the edge, the same as that of the stages
+        line, status = told_failure("commands.py", None, error)
+        sys.stderr.write(f"{line}\n")
+        return status
 
 
 if __name__ == "__main__":

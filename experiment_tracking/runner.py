@@ -31,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 _ROOMS = ("MLOps", "experiment_tracking", "model_registry", "monitoring", "pipelines", "deployment", "__main__")
 _FULL_DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_PLACE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 COMMON_FLAGS: tuple[FileFlag | ValueFlag, ...] = (
     FileFlag("global_config_path", "", "YAML laid over config/common/global_vars.yaml"),
@@ -61,7 +62,8 @@ def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int
             status = stage.exit_status(settings, told) if isinstance(told, StageResult) else 0
             _tell(told)
         except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the edge: every failure becomes one line
-            return _report(stage.name, settings, error)
+            line, status = told_failure(stage.name, settings, error)
+            _LOG.error("%s", line)
     return status
 
 
@@ -172,23 +174,30 @@ def _tracked(stage: Stage[SettingsT], settings: SettingsT, curves: dict[str, flo
     return result
 
 
-def _report(stage: str, settings: StageSettings | None, error: BaseException) -> int:
-    """Tell a failure in one line and give its exit status; the traceback of what we did not expect goes to a file."""
+def told_failure(name: str, settings: StageSettings | None, error: BaseException) -> tuple[str, int]:
+    """A failure in one line, and its exit status; the traceback of what we did not expect goes to a file.
+
+    Parameters
+    ----------
+    name : str
+        The stage or command that failed; begins the line.
+    settings : StageSettings, optional
+        Tell where reports are kept; else below the project.
+    error : BaseException
+        What ended it.
+    """
     if isinstance(error, KeyboardInterrupt):
-        _LOG.error("%s: interrupted; the same command goes on from here", stage)
-        return 130
+        return f"{name}: interrupted; the same command goes on from here", 130
     told = error if isinstance(error, PlatformError) else _storage_error(error)
     if told is not None:
-        _LOG.error("%s: %s", stage, told)
-        return told.exit_code
-    place = _keep_traceback(stage, settings, error)
+        return f"{name}: {told}", told.exit_code
+    place = _keep_traceback(name, settings, error)
     message = " ".join(str(error).split()) or "no message"
-    _LOG.error("%s: %s: %s; the traceback is in %s", stage, type(error).__name__, message[:300], place)
-    return 1
+    return f"{name}: {type(error).__name__}: {message[:300]}; the traceback is in {place}", 1
 
 
 def _storage_error(error: BaseException) -> StorageError | None:
-    """What a full or read-only disk raised, wherever it hides in the chain of causes."""
+    """What a full or read-only disk raised, or a path that is none, wherever it hides in the chain of causes."""
     cause: BaseException | None = error
     while cause is not None:
         number, text = getattr(cause, "errno", None), str(cause)
@@ -196,6 +205,9 @@ def _storage_error(error: BaseException) -> StorageError | None:
             return StorageError(f"the disk is full or a size limit is reached ({_first_line(text)})", mend="free room")
         if number in _NOT_WRITABLE:
             return StorageError(f"cannot write ({_first_line(text)})", mend="paths.workspace or the folder's rights")
+        if number in _NO_PLACE:
+            allowed = "folders that are folders, links that end, names of up to 255 bytes"
+            return StorageError(f"cannot use a path ({_first_line(text)})", allowed, "the setting that holds it")
         cause = cause.__cause__ or cause.__context__
     return None
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from deployment.command_line.places import check_file_place, check_folder_place, followed
 from deployment.command_line.stage_command import become_stage, keys_held, run_stage_process
 from MLOps.artifacts import written_whole
 from MLOps.settings.compose import compose_settings
@@ -27,28 +28,31 @@ def train(given: Namespace) -> int:
     overrides = _overrides(given)
     own = _own(overrides, TRAIN, (CONVERT, EXPORT, EVALUATE))
     settings = compose_settings(TrainRainbowSettings, TRAIN, own)
-    bars = _bars(given.data_path, overrides, settings.data)
+    plots = settings.paths.workspace / "plots"
+    check_folder_place(plots, "paths.workspace")  # a training is long
+    for flag, place in (("--model_path", given.model_path), ("--output_path", given.output_path)):
+        if place is not None:
+            check_folder_place(followed(place, flag), flag)
+    bars = _bars(_data_path(given), overrides, settings.data)
     _LOG.info("1 of 3: training on %s", settings.data.symbol)
     trained = run_stage_process(
         TRAIN, [*_path("--bars_path", bars), *_path("--output_model_dir", given.model_path), *own]
     )
-    _LOG.info("2 of 3: the files to take away")
-    model, tried_on = _path("--model_path", trained.folder), _setting("bars_path", bars)
-    place = _path("--output_path", given.output_path)
-    delivered = run_stage_process(EXPORT, [*model, *place, *keys_held(EXPORT, overrides), *tried_on])
-    _LOG.info("3 of 3: its purchases on dates that it has not seen")
-    judged = run_stage_process(EVALUATE, [*model, *keys_held(EVALUATE, overrides), *tried_on])
-    plots = settings.paths.workspace / "plots" / delivered.folder.name
-    with written_whole(plots / "report.html") as temporary:
-        shutil.copyfile(judged.artifacts["report"].path, temporary)
-    told = {
-        "model": str(trained.folder),
-        "model_digest": trained.details.get("model_digest"),
-        "delivery": str(delivered.folder),
-        "plots": str(plots),
-        "finding": judged.details.get("finding"),
-    }
-    print(json.dumps(told), flush=True)  # noqa: T201
+    told = {"model": str(trained.folder), "model_digest": trained.details.get("model_digest")}
+    try:
+        model, tried_on = _path("--model_path", trained.folder), _setting("bars_path", bars)
+        _LOG.info("2 of 3: the files to take away")
+        at = _path("--output_path", given.output_path)
+        delivered = run_stage_process(EXPORT, [*model, *at, *keys_held(EXPORT, overrides), *tried_on])
+        told["delivery"] = str(delivered.folder)
+        _LOG.info("3 of 3: its purchases on dates that it has not seen")
+        judged = run_stage_process(EVALUATE, [*model, *keys_held(EVALUATE, overrides), *tried_on])
+        told["finding"] = judged.details.get("finding")
+        with written_whole(plots / delivered.folder.name / "report.html") as temporary:
+            shutil.copyfile(judged.artifacts["report"].path, temporary)
+        told["plots"] = str(plots / delivered.folder.name)
+    finally:  # whatever becomes of the rest, there is a model
+        print(json.dumps(told), flush=True)  # noqa: T201
     return 0
 
 
@@ -56,9 +60,11 @@ def infer(given: Namespace) -> int:
     """Decide over a file."""
     overrides = _overrides(given)
     own = _own(overrides, INFER, (CONVERT,))
-    path = _absolute(given.data_path)
+    path = _data_path(given)
     if path is not None and path.suffix in PICKLES:
         path = _converted(path, overrides, compose_settings(InferCryptoTimingSettings, INFER, own).data)
+    if given.output_path is not None:
+        check_file_place(followed(given.output_path, "--output_path"), "--output_path")
     paths = {"--model_path": given.model_path, "--data_path": path, "--output_path": given.output_path}
     become_stage(INFER, [*(part for flag, value in paths.items() for part in _path(flag, value)), *own])
 
@@ -67,9 +73,11 @@ def export_onnx(given: Namespace) -> int:
     """Make the files to take away."""
     overrides = _overrides(given)
     own = _own(overrides, EXPORT, (CONVERT,))
-    path = _absolute(given.data_path)
+    path = _data_path(given)
     if path is not None and path.suffix in PICKLES:
         path = _converted(path, overrides, compose_settings(ExportCryptoModelSettings, EXPORT, own).data)
+    if given.output_path is not None:
+        check_folder_place(followed(given.output_path, "--output_path"), "--output_path")
     is_observations = path is not None and path.suffix in OBSERVATIONS
     tried_on = _setting("observations_path" if is_observations else "bars_path", path)
     place = [*_path("--model_path", given.model_path), *_path("--output_path", given.output_path)]
@@ -111,7 +119,6 @@ def _own(overrides: Sequence[str], stage: str, others: Sequence[str]) -> list[st
 
 def _bars(path: Path | None, overrides: Sequence[str], data: TimingDataSettings) -> Path | None:
     """The bars to use: those of the file, made of it where it is a pickle; None for the newest that were ingested."""
-    path = _absolute(path)
     return _converted(path, overrides, data) if path is not None and path.suffix in PICKLES else path
 
 
@@ -123,13 +130,13 @@ def _converted(pickle: Path, overrides: Sequence[str], data: TimingDataSettings)
     return result.artifacts["bars"].path
 
 
-def _absolute(path: Path | None) -> Path | None:
-    """A path as the caller means it, from the working directory; stages read theirs from the workspace."""
-    return None if path is None else path.expanduser().resolve()
+def _data_path(given: Namespace) -> Path | None:
+    return None if given.data_path is None else followed(given.data_path, "--data_path")
 
 
 def _path(flag: str, path: Path | None) -> list[str]:
-    return [] if path is None else [flag, str(_absolute(path))]
+    """A flag of a stage, which reads paths from the workspace and gets one that is absolute."""
+    return [] if path is None else [flag, str(followed(path, flag))]
 
 
 def _setting(key: str, path: Path | None) -> list[str]:

@@ -105,6 +105,18 @@ def test_output_that_is_gone_is_one_line(
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize("number", [errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG])
+def test_path_that_is_none_is_one_line_without_a_traceback(
+    run: Callable[..., tuple[int, str, str]], project: Path, number: int
+) -> None:
+    status, out, err = run(stage=failing(OSError(number, os.strerror(number), "plots/BTC_777")))
+    assert (status, out) == (5, "")
+    last = err.splitlines()[-1]
+    assert f"probe: cannot use a path ([Errno {number}] {os.strerror(number)}: 'plots/BTC_777'); allowed: " in last
+    assert last.endswith("; mend: the setting that holds it")
+    assert not (project / "reports" / "logs").exists()
+
+
 @pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
 def test_threads_that_wait_do_not_spin_unless_asked_to(
     run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, given: str | None, found: str

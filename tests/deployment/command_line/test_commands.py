@@ -17,6 +17,7 @@ import pytest
 from deployment.command_line import crypto_commands
 from deployment.command_line.stage_command import StageEndedError
 from deployment.commands import HELP, build_parser, main
+from experiment_tracking import runner
 from MLOps.artifacts import sha256_of
 from MLOps.market.crypto_bars import write_crypto_bars
 from MLOps.settings.project import project_root
@@ -124,11 +125,121 @@ def test_pickle_becomes_bars_first(stages: Stages, workspace: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("failing", ["train_rainbow", "export_crypto_model", "evaluate_crypto_timing"])
-def test_chain_ends_with_the_status_of_what_failed(stages: Stages, workspace: Path, failing: str) -> None:
+def test_chain_ends_with_the_status_of_what_failed(
+    stages: Stages, workspace: Path, capsys: pytest.CaptureFixture[str], failing: str
+) -> None:
     stages.failing = failing
     assert main(["train", "--overrides", f"paths.workspace={workspace}"]) == 3
     assert stages.started[-1][0] == failing
     assert not (workspace / "plots").exists()
+    out = capsys.readouterr().out
+    if failing == "train_rainbow":
+        assert out == ""
+    else:  # what a training made is told, whatever becomes of the rest
+        told = json.loads(out.splitlines()[-1])
+        assert (told["model"], told["model_digest"]) == (str(stages.folder / "train_rainbow"), "d")
+        assert ("delivery" in told, "plots" in told) == (failing == "evaluate_crypto_timing", False)
+
+
+def _refusal(argv: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    status, err = main(argv), capsys.readouterr().err
+    assert err.startswith("commands.py: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert "traceback" not in err
+    return status, err
+
+
+@pytest.mark.parametrize("argv", [["infer", "--data_path"], ["train", "--data_path"], ["serve", "--model_path"]])
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("~nosuchuser/x.parquet", "~nosuchuser/x.parquet: Could not determine home directory"),
+        ("ring.parquet", "ring.parquet: Symlink loop"),
+        ("n" * 5000, f"{'n' * 100}... (5000 characters): File name too long"),
+        ("file/x.parquet", "file/x.parquet: Not a directory"),
+    ],
+)
+def test_path_that_cannot_be_followed_is_one_line(
+    stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str], argv: list[str], path: str, told: str
+) -> None:
+    (tmp_path / "ring.parquet").symlink_to("ring.parquet")
+    (tmp_path / "file").write_text("")
+    status, err = _refusal([*argv, path], capsys)
+    assert status == 2
+    assert told in err
+    assert err.endswith(f"; allowed: a path that can be followed; mend: {argv[1]}\n")
+    assert stages.started == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "told"),
+    [
+        (
+            ["infer", "--output_path", "/proc/x/y.csv"],
+            5,
+            "/proc/x cannot be written: No such file or directory (/proc)",
+        ),
+        (["infer", "--output_path", "folder"], 2, "folder is a folder; allowed: a file; mend: --output_path"),
+        (["train", "--output_path", "/proc/x"], 5, "a folder that can be written, or made; mend: --output_path"),
+        (["train", "--model_path", "file"], 5, "cannot be written: Not a directory"),
+        (["export_onnx", "--output_path", "file"], 5, "cannot be written: Not a directory"),
+    ],
+)
+def test_place_that_cannot_be_written_is_told_before_any_work(
+    stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str], argv: list[str], status: int, told: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    seen, err = _refusal(argv, capsys)
+    assert seen == status
+    assert told in err
+    assert stages.started == []
+
+
+def test_plots_that_are_a_file_are_told_before_the_training(
+    stages: Stages, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "plots").write_text("")
+    status, err = _refusal(["train", "--overrides", f"paths.workspace={workspace}"], capsys)
+    assert status == 5
+    assert "cannot be written: Not a directory" in err
+    assert err.endswith("; mend: paths.workspace\n")
+    assert stages.started == []
+
+
+def test_plots_that_fail_after_the_training_leave_its_result_told(
+    stages: Stages, workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(stage: str, arguments: list[str]) -> StageResult:
+        if stage == "evaluate_crypto_timing":
+            (workspace / "plots").write_text("put here meanwhile")
+        return stages.run(stage, arguments)
+
+    monkeypatch.setattr(crypto_commands, "run_stage_process", run)
+    assert main(["train", "--overrides", f"paths.workspace={workspace}"]) == 5
+    out, err = capsys.readouterr()
+    told = json.loads(out.splitlines()[-1])
+    assert (told["delivery"], told["finding"]) == (str(stages.folder / "BTC_777"), "no edge")
+    assert "plots" not in told
+    assert err.splitlines()[-1].startswith("commands.py: cannot use a path (")
+    assert "Traceback" not in err
+
+
+def test_what_nobody_expected_is_one_line_and_a_file(
+    stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_given: Namespace) -> int:
+        raise ZeroDivisionError("by chance")
+
+    monkeypatch.setattr(runner, "project_root", lambda: tmp_path)
+    monkeypatch.setattr("deployment.commands.COMMANDS", {"infer": fail})
+    assert main(["infer"]) == 1
+    err = capsys.readouterr().err
+    (log,) = (tmp_path / "reports" / "logs").iterdir()
+    assert err == f"commands.py: ZeroDivisionError: by chance; the traceback is in {log}\n"
+    assert "in fail" in log.read_text()
+    assert stages.started == []
 
 
 def test_paths_are_read_from_the_working_directory(stages: Stages, tmp_path: Path) -> None:
@@ -188,6 +299,14 @@ def test_failure_of_a_stage_is_the_commands_own(workspace: Path) -> None:
     ended = command("infer", *flags, cwd=workspace)
     assert ended.returncode == 3
     assert ended.stderr.splitlines()[-1].endswith("mend: run the stage that makes it first")
+
+
+@pytest.mark.parametrize("flag", ["--data_path", "--output_path"])
+def test_process_ends_in_one_line_for_a_path_that_is_none(workspace: Path, flag: str) -> None:
+    ended = command("infer", flag, "~nosuchuser/x.csv", cwd=workspace)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert len(ended.stderr.splitlines()) == 1
+    assert ended.stderr.startswith(f"commands.py: {flag} ~nosuchuser/x.csv: ")
 
 
 def test_serve_is_ended_by_a_signal_to_the_command(workspace: Path, make_timing_model: Callable[..., str]) -> None:
