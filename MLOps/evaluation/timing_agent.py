@@ -1,20 +1,20 @@
 """A trained timing model as a policy: what it does at every step, and which prices it may be judged on."""
 
 from collections.abc import Sequence
-from datetime import UTC
 
 import numpy as np
 
 from MLOps.environments.dca_timing import observations_of
-from MLOps.errors import ModelError
+from MLOps.errors import DataError, ModelError
 from MLOps.evaluation.timing_policies import ChoosesSteps, IntArray, greedy_step
 from MLOps.inference.timing_model import RainbowTimingCard
 from MLOps.inference.timing_policy import BuyFirstPolicy, TimingPolicy
 from MLOps.market.accounting import FloatArray
-from MLOps.market.price_cycles import Cycles, TimingPrices, consecutive, split_cycles
+from MLOps.market.price_cycles import Cycles, TimingPrices, instant, split_cycles
 from MLOps.settings.timing import TimingDataSettings
 
 AnyTimingPolicy = TimingPolicy | BuyFirstPolicy
+_DECISIONS_AT_ONCE = 16_384
 
 
 def card_of(policy: AnyTimingPolicy) -> RainbowTimingCard | None:
@@ -29,7 +29,16 @@ def q_values_in(policy: AnyTimingPolicy, cycles: Cycles) -> FloatArray:
     """
     card = card_of(policy)
     seen = cycles if card is None else cycles._replace(window=card.observation.window_size)
-    observations = observations_of(seen)
+    at_once = max(1, _DECISIONS_AT_ONCE // cycles.steps)  # what a network needs for all of them at once is gigabytes
+    parts = [
+        _q_values(policy, seen._replace(starts=seen.starts[first : first + at_once]))
+        for first in range(0, len(seen.starts), at_once)
+    ]
+    return np.concatenate(parts)
+
+
+def _q_values(policy: AnyTimingPolicy, cycles: Cycles) -> FloatArray:
+    observations = observations_of(cycles)
     values = policy.q_values(observations.reshape(-1, observations.shape[-1]))
     return np.asarray(values, dtype=np.float64).reshape(*observations.shape[:2], -1)
 
@@ -44,7 +53,10 @@ def steps_of(policy: AnyTimingPolicy) -> ChoosesSteps:
 
 
 def cycles_to_judge(prices: TimingPrices, data: TimingDataSettings, policies: Sequence[AnyTimingPolicy]) -> Cycles:
-    """The cycles of the test window that follow one another, each with history enough for all of the policies.
+    """All cycles of the test window, at whichever row they begin; they overlap.
+
+    Each has history enough for all of the policies, and one close after its last decision, in the window and without
+    a gap, at which a purchase may be filled late.
 
     Raises
     ------
@@ -54,7 +66,14 @@ def cycles_to_judge(prices: TimingPrices, data: TimingDataSettings, policies: Se
     cards = [card for policy in policies if (card := card_of(policy))]
     widest = max([data.window_size, *(card.observation.window_size for card in cards)])
     cycles = split_cycles(prices, data.model_copy(update={"window_size": widest}))["test"]
-    return consecutive(cycles)._replace(window=data.window_size)
+    is_followed = np.diff(cycles.starts) == 1  # the cycle that begins next ends with the close after this one
+    if not is_followed.any():
+        raise DataError(
+            f"test holds {len(cycles.starts)} cycle(s) of {data.symbol} and no close after any of them",
+            "a cycle and one more close, at which a purchase may be filled late",
+            "data.test_end, data.test_start or data.cycle_steps",
+        )
+    return cycles._replace(starts=cycles.starts[:-1][is_followed], window=data.window_size)
 
 
 def require_fit(label: str, policy: AnyTimingPolicy, data: TimingDataSettings, is_champion: bool = False) -> None:
@@ -91,7 +110,7 @@ def require_unseen(label: str, policy: AnyTimingPolicy, cycles: Cycles) -> None:
     card = card_of(policy)
     if card is None:
         return
-    first = cycles.times[cycles.starts[0]].astype("datetime64[us]").item().replace(tzinfo=UTC)
+    first = instant(cycles.times[cycles.starts[0]])
     for name in ("train", "validation"):
         window = card.windows.get(name)
         if window is not None and window.last >= first:

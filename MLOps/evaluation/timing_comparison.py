@@ -3,16 +3,18 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from MLOps.errors import DataError
 from MLOps.evaluation.comparison import CHAMPION, MODEL
 from MLOps.evaluation.paired_seeds import Effect
+from MLOps.evaluation.timing_periods import period_means, period_of, phase_means
 from MLOps.evaluation.timing_policies import (
     ChoosesSteps,
     IntArray,
@@ -34,7 +36,7 @@ from MLOps.evaluation.timing_savings import (
 )
 from MLOps.evaluation.timing_thresholds import fit_thresholds
 from MLOps.market.accounting import FloatArray
-from MLOps.market.price_cycles import Cycles
+from MLOps.market.price_cycles import Cycles, instant
 from MLOps.settings.timing_evaluation import TimingBaselineSettings, TimingConditions, TimingTerms
 
 if TYPE_CHECKING:
@@ -53,15 +55,22 @@ class TimingScorecard(BaseModel):
 
     conditions: TimingConditions = Field(description="Prices, cycles, fee and terms.")
     first_decision: datetime = Field(description="First instant at which anything was decided, UTC.")
-    last_decision: datetime = Field(description="Last instant at which anything could be bought, UTC.")
-    cycles: int = Field(ge=1, description="Cycles, each with one purchase.")
+    last_decision: datetime = Field(description="Last instant at which anything was decided, UTC.")
+    cycles: int = Field(ge=1, description="Cycles, each with one purchase; they overlap.")
+    periods: int = Field(ge=1, description="Stretches of a cycle's length over which their means are taken.")
     trained_seeds: int = Field(ge=1, description="Agents that differ in their seed, the judged one among them.")
     policies: dict[str, PolicyFigures] = Field(description="Figures by policy; the judged one is `model`.")
     advantages: dict[str, Effect] = Field(
         description="Of the model over each other policy, in basis points of the cycle's first price."
     )
+    late_advantages: dict[str, Effect] = Field(
+        description="The same with both filled one decision later, over each policy whose purchases have a step."
+    )
+    phase_range: tuple[float, float] = Field(
+        description="Least and largest advantage over buying first among the phases of cycles laid end to end."
+    )
     seed_advantages: dict[str, Effect] = Field(
-        description="The same as a mean over the seeds; empty where there is one."
+        description="Like `advantages`, as a mean over the seeds; empty where there is one."
     )
 
 
@@ -87,29 +96,34 @@ class TimingComparison:
     Attributes
     ----------
     cycles : Cycles
-        They follow one another.
+        They overlap: one begins at each row where one may.
     steps : mapping of str to (C,) int64
         Step of each purchase, by policy; not of those that have none (`random`, `mean_price`, `seeds`).
     paid : mapping of str to (S, C) float64
         Prices with the fee; S is 1 for all but `seeds`.
+    late : mapping of str to (C,) float64
+        The same filled one decision later, of the policies in `steps`.
     scorecard : TimingScorecard
     """
 
     cycles: Cycles
     steps: Mapping[str, IntArray]
     paid: Mapping[str, FloatArray]
+    late: Mapping[str, FloatArray]
     scorecard: TimingScorecard
 
     def purchases_frame(self) -> "pd.DataFrame":
-        """A row a cycle: `decided_from` (UTC), `first_price`, `mean_price`, then `<policy>.price` and `<policy>.step`.
+        """A row a cycle: `decided_from` (UTC), `period`, `first_price`, `mean_price`, then for each policy its columns.
 
-        What each single seed paid stands in `seeds.<number>.price`, from 0.
+        They are `<policy>.price`, and `<policy>.late_price` and `<policy>.step` where its purchases have a step. What
+        each single seed paid stands in `seeds.<number>.price`, from 0.
         """
         import pandas as pd
 
         prices = cycle_prices(self.cycles)
         columns: dict[str, object] = {
             "decided_from": pd.DatetimeIndex(self.cycles.times[self.cycles.starts]).tz_localize("UTC"),
+            "period": period_of(self.cycles),
             "first_price": prices[:, 0],
             "mean_price": prices.mean(axis=1),
         }
@@ -117,6 +131,7 @@ class TimingComparison:
             for seed, row in enumerate(paid):
                 columns[f"{name}.{seed}.price" if name == SEEDS else f"{name}.price"] = row
             if name in self.steps:
+                columns[f"{name}.late_price"] = self.late[name]
                 columns[f"{name}.step"] = self.steps[name]
         return pd.DataFrame(columns)
 
@@ -138,7 +153,7 @@ def compare_timing(
     train : Cycles
         What thresholds are fitted on.
     test : Cycles
-        What is compared on; they follow one another and do not overlap.
+        What is compared on, as `cycles_to_judge` gives them: all that may begin, each followed by one more close.
     """
     terms, fee_bps = conditions.terms, conditions.environment.fee_bps
     policies = {MODEL: agents[0]} | ({CHAMPION: champion} if champion else {}) | _baselines(train, terms)
@@ -151,8 +166,9 @@ def compare_timing(
         paid[SEEDS] = np.array(seeds)
     names = [name for name in (MODEL, SEEDS, CHAMPION, *BASELINES) if name in paid]
     paid = {name: paid[name] for name in names}
+    late = {name: late_prices_paid(test, chosen, fee_bps) for name, chosen in steps.items()}
     _LOG.info("let %d policies buy in %d cycles", len(paid), len(test.starts))
-    return TimingComparison(test, steps, paid, _scorecard(test, steps, paid, conditions, len(agents)))
+    return TimingComparison(test, steps, paid, late, _scorecard(test, steps, paid, late, conditions))
 
 
 def _baselines(train: Cycles, terms: TimingTerms) -> dict[str, ChoosesSteps]:
@@ -176,61 +192,63 @@ def _scorecard(
     test: Cycles,
     steps: Mapping[str, IntArray],
     paid: Mapping[str, FloatArray],
+    late: Mapping[str, FloatArray],
     conditions: TimingConditions,
-    seeds: int,
 ) -> TimingScorecard:
-    terms, times, firsts = conditions.terms, test.times, cycle_prices(test)[:, 0]
+    figures = _Figures(test, conditions.terms)
+    firsts = cycle_prices(test)[:, 0]
 
-    def advantages(name: str) -> dict[str, Effect]:
-        return {
-            other: _effect(advantage_bps(paid[name], theirs, firsts), terms)
-            for other, theirs in paid.items()
-            if other not in (MODEL, SEEDS)
-        }
+    def over(ours: FloatArray, others: Mapping[str, FloatArray]) -> dict[str, Effect]:
+        rivals = {name: theirs for name, theirs in others.items() if name not in (MODEL, SEEDS)}
+        return {name: figures.effect(advantage_bps(ours, theirs, firsts)) for name, theirs in rivals.items()}
 
+    by_phase = phase_means(advantage_bps(paid[MODEL][0], paid[FIRST][0], firsts), test)
     return TimingScorecard(
         conditions=conditions,
-        first_decision=_instant(times[test.starts[0]]),
-        last_decision=_instant(times[test.starts[-1] + test.steps - 1]),
+        first_decision=instant(test.times[test.starts[0]]),
+        last_decision=instant(test.times[test.starts[-1] + test.steps - 1]),
         cycles=len(test.starts),
-        trained_seeds=seeds,
-        policies={name: _figures(test, prices, paid, steps.get(name), conditions) for name, prices in paid.items()},
-        advantages=advantages(MODEL),
-        seed_advantages=advantages(SEEDS) if SEEDS in paid else {},
+        periods=int(figures.periods[-1]) + 1,
+        trained_seeds=len(paid.get(SEEDS, paid[MODEL])),
+        policies={name: figures.of_policy(name, steps, paid, late) for name in paid},
+        advantages=over(paid[MODEL], paid),
+        late_advantages=over(late[MODEL], late),
+        phase_range=(float(by_phase.min()), float(by_phase.max())),
+        seed_advantages=over(paid[SEEDS], paid) if SEEDS in paid else {},
     )
 
 
-def _figures(
-    test: Cycles,
-    prices: FloatArray,
-    paid: Mapping[str, FloatArray],
-    steps: IntArray | None,
-    conditions: TimingConditions,
-) -> PolicyFigures:
-    cycle, terms = cycle_prices(test), conditions.terms
-    advantage = _effect(advantage_bps(prices, paid[FIRST], cycle[:, 0]), terms)
-    possible = float(advantage_bps(paid[HINDSIGHT], paid[FIRST], cycle[:, 0]).mean())
-    return PolicyFigures(
-        price_paid=float(prices.mean()),
-        saving=_effect(saving_bps(prices, cycle.mean(axis=1)), terms),
-        advantage=advantage,
-        late_advantage=None if steps is None else _late_advantage(test, steps, conditions),
-        captured_fraction=advantage.mean / possible if possible > 0 else None,
-        mean_step=None if steps is None else float(steps.mean()),
-        last_step_fraction=None if steps is None else float((steps == test.steps - 1).mean()),
-    )
+class _Figures:
+    """Means over the periods of what was measured in each cycle."""
 
+    def __init__(self, test: Cycles, terms: TimingTerms) -> None:
+        self._test, self._terms, self._prices = test, terms, cycle_prices(test)
+        self.periods = period_of(test)
 
-def _late_advantage(test: Cycles, steps: IntArray, conditions: TimingConditions) -> Effect:
-    fee_bps = conditions.environment.fee_bps
-    late, late_first = (late_prices_paid(test, chosen, fee_bps)[None] for chosen in (steps, first_step(test)))
-    return _effect(advantage_bps(late, late_first, cycle_prices(test)[:, 0]), conditions.terms)
+    def of_policy(
+        self,
+        name: str,
+        steps: Mapping[str, IntArray],
+        paid: Mapping[str, FloatArray],
+        late: Mapping[str, FloatArray],
+    ) -> PolicyFigures:
+        firsts, chosen = self._prices[:, 0], steps.get(name)
+        advantage = self.effect(advantage_bps(paid[name], paid[FIRST], firsts))
+        possible = self._mean(advantage_bps(paid[HINDSIGHT], paid[FIRST], firsts))
+        return PolicyFigures(
+            price_paid=self._mean(paid[name]),
+            saving=self.effect(saving_bps(paid[name], self._prices.mean(axis=1))),
+            advantage=advantage,
+            late_advantage=self.effect(advantage_bps(late[name], late[FIRST], firsts)) if name in late else None,
+            captured_fraction=advantage.mean / possible if possible > 0 else None,
+            mean_step=None if chosen is None else self._mean(chosen),
+            last_step_fraction=None if chosen is None else self._mean(chosen == self._test.steps - 1),
+        )
 
+    def effect(self, values: FloatArray) -> Effect:
+        """Of values (C,) or (S, C)."""
+        means = np.atleast_2d(period_means(values, self.periods))
+        return mean_effect(means, self._terms.bootstrap, self._terms.power_fraction)
 
-def _effect(values: FloatArray, terms: TimingTerms) -> Effect:
-    return mean_effect(values, terms.bootstrap, terms.power_fraction)
-
-
-def _instant(time: np.datetime64) -> datetime:
-    instant: datetime = time.astype("datetime64[us]").item()
-    return instant.replace(tzinfo=UTC)
+    def _mean(self, values: npt.NDArray[np.generic]) -> float:
+        return float(period_means(values.astype(np.float64), self.periods).mean())

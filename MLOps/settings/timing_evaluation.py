@@ -24,7 +24,7 @@ class TimingTerms(Settings):
     """The terms on which timing policies are compared."""
 
     baselines: TimingBaselineSettings = Field(description="Policies to compare with.")
-    bootstrap: BootstrapSettings = Field(description="Confidence intervals over cycles, and over seeds.")
+    bootstrap: BootstrapSettings = Field(description="Confidence intervals over periods, and over seeds.")
     power_fraction: float = Field(
         gt=0.5, lt=1, description="Probability with which the smallest detectable difference would be found."
     )

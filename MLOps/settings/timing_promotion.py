@@ -11,11 +11,13 @@ from MLOps.settings.timing_evaluation import TimingConditions
 class TimingGateSettings(Settings):
     """What a challenger must show; a figure that is undefined passes no gate."""
 
-    min_cycles: int = Field(ge=2, le=1_000_000, description="Cycles that it must have been judged on.")
+    min_periods: int = Field(
+        ge=2, le=1_000_000, description="Periods, each as long as a cycle, that it must have been judged on."
+    )
     min_edge_bps: float = Field(
         ge=0,
         le=10_000,
-        description="The lower end of how much less it paid than buying first, or last, must lie above this.",
+        description="Lower end, at once and filled late, of how much less it paid than first or last, is above this.",
     )
     champion_margin_bps: float = Field(
         ge=0, le=10_000, description="How much more than the champion it may have paid by that lower end."

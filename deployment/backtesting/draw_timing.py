@@ -22,9 +22,10 @@ from MLOps.evaluation.timing_comparison import (
     THRESHOLD,
     TimingComparison,
 )
-from MLOps.evaluation.timing_policies import cycle_prices
+from MLOps.evaluation.timing_policies import IntArray, cycle_prices
 from MLOps.evaluation.timing_savings import saving_bps
 from MLOps.market.accounting import FloatArray
+from MLOps.market.price_cycles import consecutive
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -51,11 +52,11 @@ _LEGEND_ABOVE: dict[str, Any] = {"legend": {"y": 1.02, "yanchor": "bottom"}, "ma
 
 def draw_timing(comparison: TimingComparison, curve: LearningCurve | None) -> dict[str, "go.Figure"]:
     """Every chart of the report, by name; `scores` and `losses` where the training left its curve."""
-    cycles = len(comparison.cycles.starts)
+    phase = one_phase(comparison)
     charts = {
         "advantages": draw_advantages(comparison.scorecard.advantages),
-        "purchases": draw_purchases(comparison, slice(0, cycles)),
-        "purchases_close": draw_purchases(comparison, slice(max(cycles - _CLOSE_CYCLES, 0), cycles)),
+        "purchases": draw_purchases(comparison, phase),
+        "purchases_close": draw_purchases(comparison, phase[-_CLOSE_CYCLES:]),
         "savings": draw_savings(comparison),
         "steps": draw_steps(comparison),
     }
@@ -94,7 +95,12 @@ def draw_advantages(advantages: Mapping[str, Effect]) -> "go.Figure":
     return figure
 
 
-def draw_purchases(comparison: TimingComparison, shown: slice) -> "go.Figure":
+def one_phase(comparison: TimingComparison) -> IntArray:
+    """Numbers of those cycles that are laid end to end from the first on: purchases of all would hide one another."""
+    return np.searchsorted(comparison.cycles.starts, consecutive(comparison.cycles).starts)
+
+
+def draw_purchases(comparison: TimingComparison, shown: IntArray) -> "go.Figure":
     """Where the model and hindsight bought in some of the cycles, on the price; where they are few, lines part them."""
     cycles = comparison.cycles
     starts = cycles.starts[shown]

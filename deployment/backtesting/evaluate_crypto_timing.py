@@ -70,7 +70,7 @@ def evaluate_crypto_timing(settings: TimingEvaluationSettings, tracker: Tracker)
         inputs={"bars": bars},
         label=str(test.times[test.starts[-1] + test.steps - 1].astype("datetime64[D]")),
         extra=facts.identity() | {"learning_curve": curve.model_dump_json() if curve else ""},
-        version=2,
+        version=3,
         packages=("arch", "numba", "numpy", "plotly"),
     )
     result = make_once(output, make, tracker)
@@ -124,7 +124,12 @@ def _other_fees(contenders: TimingContenders, fee_bps: float) -> tuple[str, ...]
 
 def _metrics(scorecard: TimingScorecard) -> dict[str, float]:
     """Every figure as ``<policy>.<figure>``, and the model's advantage over each with the ends of its interval."""
-    told: dict[str, float | None] = {"cycles": scorecard.cycles}
+    told: dict[str, float | None] = {
+        "cycles": scorecard.cycles,
+        "periods": scorecard.periods,
+        "advantage_bps_least_phase.buy_first": scorecard.phase_range[0],
+        "advantage_bps_largest_phase.buy_first": scorecard.phase_range[1],
+    }
     for policy, figures in scorecard.policies.items():
         told |= {
             f"{policy}.price_paid": figures.price_paid,
@@ -158,6 +163,7 @@ def _details(scorecard: TimingScorecard, contenders: TimingContenders, facts: Ti
         "last_decision": scorecard.last_decision.isoformat(),
         "trained_seeds": scorecard.trained_seeds,
         "finding": finding_of(scorecard.advantages[FIRST]),
+        "finding_filled_late": finding_of(scorecard.late_advantages[FIRST]),
         "data_warnings": " | ".join(facts.warnings),
         "model_digest": model.digest,
         "model_version": model.version,

@@ -12,9 +12,11 @@ from MLOps.artifacts import read_result
 from MLOps.errors import DataError
 from MLOps.evaluation.comparison import CHAMPION, MODEL
 from MLOps.evaluation.timing_comparison import FIRST, LAST, TimingScorecard, read_timing_scorecard
+from MLOps.evaluation.timing_periods import period_means
 from MLOps.evaluation.timing_savings import advantage_bps
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 _MEND = "run deployment/backtesting/evaluate_crypto_timing.py again"
 
 
@@ -29,10 +31,12 @@ class TimingEvaluation:
     model_digest, champion_digest : str
     bars_digest : str
         Of the bars that it ran on.
+    periods : (C,) int64
+        Number of each cycle's period, ascending from 0.
     first_prices : (C,) float64
         Close at the first decision of each cycle.
-    paid : mapping of str to (C,) float64
-        Price of each purchase, by policy: `model`, `champion`, `buy_first`, `buy_last`.
+    paid, late : mapping of str to (C,) float64
+        Price of each purchase, by policy: `model`, `champion`, `buy_first`, `buy_last`; and if filled a step later.
     scorecard : TimingScorecard
         Conditions, window and figures.
     """
@@ -41,8 +45,10 @@ class TimingEvaluation:
     model_digest: str
     champion_digest: str
     bars_digest: str
+    periods: IntArray
     first_prices: FloatArray
     paid: Mapping[str, FloatArray]
+    late: Mapping[str, FloatArray]
     scorecard: TimingScorecard
 
     @property
@@ -50,9 +56,13 @@ class TimingEvaluation:
         """Last day of the window, UTC."""
         return self.scorecard.last_decision.date()
 
-    def advantages_over(self, other: str) -> FloatArray:
-        """(C,) how much less the model paid than another policy, in basis points of the first price."""
-        return advantage_bps(self.paid[MODEL], self.paid[other], self.first_prices)
+    def advantages_over(self, other: str, is_late: bool = False) -> FloatArray:
+        """(P,) how much less the model paid than another policy in each period, in basis points of the first price.
+
+        Late, both are filled one decision after the one that they bought at.
+        """
+        paid = self.late if is_late else self.paid
+        return period_means(advantage_bps(paid[MODEL], paid[other], self.first_prices), self.periods)
 
 
 def read_timing_evaluation(folder: Path) -> TimingEvaluation:
@@ -71,18 +81,25 @@ def read_timing_evaluation(folder: Path) -> TimingEvaluation:
         raise DataError(f"{folder} holds no whole evaluation", allowed, _MEND)
     champion = result.details.get("champion_digest")
     files = {name: result.artifacts[name].path for name in ("purchases", "savings")}
+    scorecard = read_timing_scorecard(files["savings"])
     purchases = pd.read_parquet(files["purchases"])
     if not champion or f"{CHAMPION}.price" not in purchases:
         raise DataError(f"the evaluation {folder} has no champion", "one with compare_with_champion=true", _MEND)
-    prices = {name: purchases[f"{name}.price"].to_numpy(np.float64) for name in (MODEL, CHAMPION, FIRST, LAST)}
+
+    def prices(column: str) -> dict[str, FloatArray]:
+        policies = (MODEL, CHAMPION, FIRST, LAST)
+        return {name: purchases[f"{name}.{column}"].to_numpy(np.float64) for name in policies}
+
     return TimingEvaluation(
         files=files,
         model_digest=str(result.details["model_digest"]),
         champion_digest=str(champion),
         bars_digest=result.inputs["bars"],
+        periods=purchases["period"].to_numpy(np.int64),
         first_prices=purchases["first_price"].to_numpy(np.float64),
-        paid=prices,
-        scorecard=read_timing_scorecard(files["savings"]),
+        paid=prices("price"),
+        late=prices("late_price"),
+        scorecard=scorecard,
     )
 
 

@@ -18,7 +18,7 @@ from MLOps.evaluation.timing_agent import (
     steps_of,
 )
 from MLOps.inference.timing_policy import BuyFirstPolicy, TimingPolicy, load_timing_policy
-from MLOps.market.price_cycles import Cycles, TimingPrices
+from MLOps.market.price_cycles import Cycles, TimingPrices, instant
 from MLOps.settings.timing import TimingDataSettings
 
 WINDOW, STEPS = 6, 8
@@ -95,9 +95,43 @@ def test_cycles_to_judge_have_history_for_the_widest_window(
     first = np.datetime64("2020-01-10T01")
     assert alone.times[alone.starts[0]] == first + np.timedelta64(WINDOW - 1, "h")
     assert both.times[both.starts[0]] == first + np.timedelta64(19, "h")
-    assert (np.diff(both.starts) >= STEPS).all()
+    assert (np.diff(both.starts) == 1).all()
+    assert alone.starts[-1] == both.starts[-1] == 480 - STEPS - 1  # one close more, to be filled at late
     assert both.window == WINDOW
     assert q_values_in(wide, both).shape == (len(both.starts), STEPS, 2)
+
+
+@pytest.mark.parametrize("window", [7, 11, 17])
+def test_another_window_changes_what_is_judged_at_the_edge_alone(window: int) -> None:
+    """Cycles laid end to end from another hour would be others throughout."""
+    one, other = (
+        cycles_to_judge(prices_of(), DATA.model_copy(update={"window_size": size}), []) for size in (WINDOW, window)
+    )
+    np.testing.assert_array_equal(other.starts, one.starts[window - WINDOW :])
+
+
+def test_no_cycle_that_is_judged_lacks_a_later_close_of_its_own_stretch() -> None:
+    """Before a gap as at the end of the bars, the last cycle that may begin has none to be filled at late."""
+    prices, gap = prices_of(), 330
+    prices.follows_gap[gap] = True
+    starts = cycles_to_judge(prices, DATA, []).starts
+    assert starts[starts < gap].max() == gap - STEPS - 1
+    assert starts[starts >= gap].min() == gap + WINDOW - 1
+
+
+def test_single_cycle_without_a_later_close_is_one_line() -> None:
+    count = 216 + WINDOW - 1 + STEPS
+    with pytest.raises(DataError, match=r"test holds 1 cycle.* no close after .*; allowed: .*; mend: data.test_end"):
+        cycles_to_judge(prices_of(count), DATA, [])
+
+
+def test_values_do_not_hang_on_how_many_cycles_are_looked_at_together(
+    policy: TimingPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cycles = cycles_of(prices_of())
+    together = q_values_in(policy, cycles)
+    monkeypatch.setattr("MLOps.evaluation.timing_agent._DECISIONS_AT_ONCE", 5 * STEPS)
+    np.testing.assert_allclose(q_values_in(policy, cycles), together, rtol=1e-5)
 
 
 def test_no_cycle_to_judge_on_is_one_line(policy: TimingPolicy) -> None:
@@ -136,7 +170,7 @@ def test_prices_that_were_learned_from_are_not_judged_on(
 ) -> None:
     """The test window of an earlier evaluation was learned from by nobody."""
     cycles = cycles_of(prices_of())
-    first = cycles.times[cycles.starts[0]].astype("datetime64[us]").item().replace(tzinfo=UTC)
+    first = instant(cycles.times[cycles.starts[0]])
     window = {"first": datetime(2019, 1, 1, tzinfo=UTC), "last": first + timedelta(hours=hours)}
     values = policy.card.model_dump() | {"windows": {name: window}}
     seen = TimingPolicy(type(policy.card).model_validate(values), {})

@@ -44,7 +44,7 @@ CONDITIONS = TimingConditions.model_validate(
 
 
 def random_walk(seed: int, cycles: int = CYCLES) -> Cycles:
-    closes = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.01, WINDOW + cycles * STEPS)))
+    closes = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.01, WINDOW + cycles * STEPS + 1)))
     times = np.datetime64("2020-03-01", "us") + np.arange(len(closes)) * np.timedelta64(1, "h")
     return Cycles(closes, WINDOW + np.arange(cycles) * STEPS, STEPS, WINDOW, times)
 
@@ -103,8 +103,8 @@ def test_advantage_turns_its_sign_with_the_two() -> None:
 
 
 def test_figures_of_steps_by_hand() -> None:
-    closes = np.array([1, 1, 1, 1, 10, 9, 8, 12, 20, 30, 30, 18], dtype=np.float64)
-    times = np.datetime64("2020-03-01", "us") + np.arange(12) * np.timedelta64(1, "h")
+    closes = np.array([1, 1, 1, 1, 10, 9, 8, 12, 20, 30, 30, 18, 24], dtype=np.float64)
+    times = np.datetime64("2020-03-01", "us") + np.arange(13) * np.timedelta64(1, "h")
     test = Cycles(closes, np.array([4, 8]), 4, 4, times)
     figures = compare_timing([last_step], None, test, test, CONDITIONS).scorecard
     last = figures.policies["model"]
@@ -113,13 +113,34 @@ def test_figures_of_steps_by_hand() -> None:
     assert last.advantage.mean == pytest.approx((-2 / 10 + 2 / 20) / 2 * 10_010)
     assert last.captured_fraction == pytest.approx(-0.05 / 0.15)
     assert last.late_advantage is not None
-    assert last.late_advantage.mean == pytest.approx((-3 / 10 + 12 / 20) / 2 * 10_010)  # 12 and 18 against 9 and 30
+    assert last.late_advantage.mean == pytest.approx((-11 / 10 + 6 / 20) / 2 * 10_010)  # 20 and 24 against 9 and 30
+    assert figures.late_advantages["buy_first"] == last.late_advantage
+    assert set(figures.late_advantages) == {"buy_first", "buy_last", "secretary", "threshold", "hindsight"}
     assert figures.policies["mean_price"].late_advantage is None
     assert figures.policies["hindsight"].mean_step == pytest.approx(2.5)
     assert (figures.first_decision, figures.last_decision) == (
         datetime(2020, 3, 1, 4, tzinfo=UTC),
         datetime(2020, 3, 1, 11, tzinfo=UTC),
     )
+
+
+def test_figures_of_overlapping_cycles_by_hand() -> None:
+    """Two steps, from rows 1, 2, 3 and 4: first prices 10, 8, 12, 12, last ones 8, 12, 12, 6.
+
+    Buying last gains 20%, -50%, 0 and 50% of the first price; in periods of two cycles -15% and 25%, in phases (rows 1
+    and 3, rows 2 and 4) 10% and 0.
+    """
+    closes = np.array([1, 10, 8, 12, 12, 6, 9], dtype=np.float64)
+    times = np.datetime64("2020-03-01", "us") + np.arange(7) * np.timedelta64(1, "h")
+    test = Cycles(closes, np.array([1, 2, 3, 4]), 2, 2, times)
+    compared = compare_timing([last_step], None, test, test, CONDITIONS)
+    card, model = compared.scorecard, compared.scorecard.policies["model"]
+    assert (card.cycles, card.periods) == (4, 2)
+    assert card.advantages["buy_first"].mean == pytest.approx(0.05 * 10_010)
+    assert card.phase_range == pytest.approx((0, 0.1 * 10_010))
+    assert model.price_paid == pytest.approx((10 + 9) / 2 * 1.001)
+    assert compared.purchases_frame()["period"].tolist() == [0, 0, 1, 1]
+    assert compared.purchases_frame()["model.late_price"].tolist() == pytest.approx([12.012, 12.012, 6.006, 9.009])
 
 
 def test_purchases_are_a_row_a_cycle(compared: TimingComparison) -> None:

@@ -34,9 +34,18 @@ def test_price_paid_holds_the_fee() -> None:
     np.testing.assert_allclose(prices_paid(cycles, np.array([1, 0]), fee_bps=10), [200.2, 50.05], rtol=1e-14)
 
 
-def test_price_a_step_later_is_the_next_close_and_never_beyond_the_cycle() -> None:
+def test_price_a_step_later_is_the_next_close_even_beyond_the_cycle() -> None:
+    """Who buys last waits as long as who buys before: 50 is the first close after the first cycle."""
     cycles = cycles_of([[100, 200, 300], [50, 40, 30]])
-    assert late_prices_paid(cycles, np.array([0, 2]), fee_bps=0).tolist() == [200, 30]
+    assert late_prices_paid(cycles, np.array([0, 1]), fee_bps=0).tolist() == [200, 30]
+    assert late_prices_paid(cycles, np.array([2, 0]), fee_bps=100).tolist() == [50.5, 40.4]
+
+
+def test_delay_alone_moves_nobody_past_another_where_prices_fall_evenly() -> None:
+    """From 100 down by 1: buying last of three is 2 cheaper than first, at once as well as late."""
+    cycles = cycles_of([[100, 99, 98], [97, 96, 95]])._replace(starts=np.array([0]))
+    for paid in (prices_paid, late_prices_paid):
+        assert (paid(cycles, np.array([0]), 0) - paid(cycles, np.array([2]), 0)).tolist() == [2]
 
 
 def test_saving_by_hand() -> None:
@@ -100,6 +109,13 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     apart = mean_effect(np.stack([noise - 20, noise, noise + 20]), BOOTSTRAP, POWER)
     assert apart.mean == pytest.approx(alike.mean)
     assert apart.upper - apart.lower > 2 * (alike.upper - alike.lower)
+
+
+def test_neighbours_are_drawn_together_even_on_few_periods() -> None:
+    """Of ten periods the rule for the block's length says nothing; what they share widens the interval all the same."""
+    runs = np.repeat([3.0, -3.0], 5)
+    independent = 3 / math.sqrt(10)
+    assert mean_effect(runs[None], BOOTSTRAP, POWER).standard_error > 1.2 * independent
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:

@@ -16,6 +16,7 @@ from experiment_tracking.metric_sinks import TextFileSink
 from MLOps import failpoints
 from MLOps.artifacts import read_result
 from MLOps.errors import RegistryError
+from MLOps.evaluation.timing_comparison import read_timing_scorecard
 from MLOps.inference.model_files import CARD_FILE
 from MLOps.settings.project import project_root
 from model_registry.champion import champion_version
@@ -87,10 +88,23 @@ def test_no_edge_is_rejected_with_its_reasons(make_arena: Callable[..., Arena], 
     assert "beats_buy_first" in failed_gates(said)
     assert set(failed_gates(said)) <= set(GATES[5:])
     assert "advantage over buying first " in said["result"]["details"]["reasons"]
-    assert "its lower end is not above +0.0" in said["result"]["details"]["reasons"]
+    assert "the lesser lower end is not above +0.0" in said["result"]["details"]["reasons"]
     assert arena.champion == first
     (stored,) = arena.registry.verdicts(arena.challenger)
     assert stored.outcome == "rejected"
+
+
+def test_edge_that_needs_the_deciding_close_is_rejected(make_arena: Callable[..., Arena], run: Run) -> None:
+    """Each hour's price is drawn for itself: a low close is a bargain at that close, and at no later one."""
+    arena = make_arena(pull=1.0)
+    result = arena.evaluate()
+    assert (result.details["finding"], result.details["finding_filled_late"]) == ("edge", "no_edge")
+    said = run(arena)
+    assert failed_gates(said) == ["beats_buy_first", "beats_buy_last", "champion_difference_lower"]
+    figures = read_timing_scorecard(result.artifacts["savings"].path)
+    gate = next(gate for gate in verdict_of(said)["gates"] if gate["gate"] == "beats_buy_first")
+    assert gate["figure"] == pytest.approx(figures.late_advantages["buy_first"].lower)
+    assert gate["figure"] < 0 < figures.advantages["buy_first"].lower
 
 
 def test_who_only_waits_is_not_promoted_where_prices_fall(make_arena: Callable[..., Arena], run: Run) -> None:
@@ -153,9 +167,9 @@ def test_window_that_was_picked_promotes_nobody(arena: Arena, run: Run) -> None:
 
 def test_few_cycles_tell_nothing(arena: Arena, run: Run) -> None:
     arena.evaluate()
-    said = run(arena, "gates.min_cycles=100")
+    said = run(arena, "gates.min_periods=101")
     assert failed_gates(said) == ["test_window"]
-    assert "99 cycles: fewer than 100 cycles" in said["result"]["details"]["reasons"]
+    assert "of 99 periods: fewer than 101 periods" in said["result"]["details"]["reasons"]
 
 
 def test_baselines_and_resampling_are_the_evaluations_own(arena: Arena, run: Run) -> None:
