@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from deployment.serving.observation_body import LARGEST, BodyError, read_observations
+from deployment.serving.observation_body import LARGEST, BodyError, PredictRequest, read_observations
 
 _RANGE = "must be a finite number from -1e+09 to 1e+09"
 NUMBERS = st.lists(st.floats(-LARGEST, LARGEST) | st.integers(-(10**9), 10**9), min_size=3, max_size=3)
@@ -81,3 +82,21 @@ def test_any_width_is_taken_where_the_model_takes_any_but_the_same_in_all_rows()
         "holds 1 numbers; must hold 2",
     )
     assert refusal('{"observations": [[]]}', width=None) == ("observations[0]", "must hold at least one number")
+
+
+@pytest.mark.parametrize(
+    "observations", ["[1, 1, 1]", "[[null, null, null]]", "[[null], [null], [null]]", '["", {}, 1]', "[[1], 1, 1]"]
+)
+@pytest.mark.parametrize("more", ["", ', "a": 1, "b": 1, "c": [null, 1]'])
+def test_no_more_than_one_fault_is_collected(observations: str, more: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        PredictRequest.model_validate_json(f'{{"observations": {observations}{more}}}')
+    assert caught.value.error_count() == 1
+
+
+def test_unknown_fields_are_no_faults_to_collect_and_refused_all_the_same() -> None:
+    names = [f"n{number}" for number in range(1000)]
+    body = json.dumps(dict.fromkeys(names, 1) | {"observations": [[1, 2, 3]]})
+    assert PredictRequest.model_validate_json(body).observations == [[1.0, 2.0, 3.0]]
+    assert refusal(body) == ("n0", "is no known field; there is observations")
+    assert PredictRequest.model_json_schema()["additionalProperties"] is False
