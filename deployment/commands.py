@@ -2,7 +2,7 @@
 
     python deployment/commands.py train --crypto BTC
     python deployment/commands.py infer --data_path bars.parquet --output_path decisions.csv
-    python deployment/commands.py export_onnx --model_path models/crypto_timing/latest
+    python deployment/commands.py export_onnx --model_path models/crypto_timing/btc/latest
     python deployment/commands.py serve --model_path trained_models/BTC_777 --port 5000
 
 Each command starts stages (config/orchestration/stages.yaml) as processes and ends with their exit status. Paths are
@@ -22,6 +22,7 @@ from deployment.command_line.stage_command import StageEndedError
 from experiment_tracking.runner import told_failure
 from MLOps.errors import SettingsError
 from MLOps.settings.project import project_root
+from MLOps.settings.secret_values import masked
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ A file of observations (.npy, .json) gets one line for each.""",
         summary="make files that run elsewhere with NumPy and ONNX Runtime alone",
         told="""Writes trained_models/<COIN>_<seed>/: the network as ONNX in float32 and int8, a predictor of one file,
 settings and digests. The networks are tried on real observations first.""",
-        example="python deployment/commands.py export_onnx --crypto BTC --model_path models/crypto_timing/latest",
+        example="python deployment/commands.py export_onnx --crypto BTC --model_path models/crypto_timing/btc/latest",
         settings="export_crypto_model",
         flags={
             "model_path": "model folder; default: the registry's champion",
@@ -115,7 +116,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are settings errors like any other."""
 
     def error(self, message: str) -> NoReturn:
-        raise SettingsError(message, mend=f"the command line; {self.prog} --help explains it")
+        raise SettingsError(masked(message), mend=f"the command line; {self.prog} --help explains it")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -24,6 +24,7 @@ from MLOps import failpoints
 from MLOps.errors import PlatformError, SettingsError, StorageError
 from MLOps.settings.compose import SettingsFile, compose_settings
 from MLOps.settings.project import project_root
+from MLOps.settings.secret_values import masked
 from MLOps.settings.stage_settings import StageSettings
 from MLOps.stage import FileFlag, MemoryTracker, SettingsT, Stage, StageResult, ValueFlag
 
@@ -103,7 +104,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are settings errors like any other."""
 
     def error(self, message: str) -> NoReturn:
-        raise SettingsError(message, mend="the command line; --help lists flags and keys")
+        raise SettingsError(masked(message), mend="the command line; --help lists flags and keys")
 
 
 def _parser(stage: Stage[Any]) -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from MLOps.errors import SettingsError
 from MLOps.settings.project import project_root, readable
+from MLOps.settings.secret_values import masked, masked_override
 from MLOps.settings.setting_faults import Layer, told_fault
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def compose_values(
     assert isinstance(values, dict)
     for override in assignments:
         _assign(values, override)
-        layers.append(Layer(f"command line: {override.input_line}", "", frozenset({override.key_or_group})))
+        layers.append(Layer(f"command line: {_shown(override)}", "", frozenset({override.key_or_group})))
     return {str(key): value for key, value in values.items()}, layers
 
 
@@ -103,7 +104,7 @@ def _assign(values: dict[Any, Any], override: "Override") -> None:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
             raise SettingsError(
-                f"override {override.input_line!r}: {section} has no keys below it", mend="the command line"
+                f"override {_shown(override)!r}: {section} has no keys below it", mend="the command line"
             )
     given = override.value()
     if isinstance(given, dict) and isinstance(values.get(name), dict):
@@ -210,17 +211,22 @@ def _split(overrides: Sequence[str]) -> tuple[list[str], list["Override"]]:
     choices, assignments = [], []
     parser = OverridesParser.create()
     for text in overrides:
+        shown = masked_override(text)
         try:
             override = parser.parse_override(text)
         except HydraException as error:
-            raise SettingsError(f"override {text!r} cannot be read", "key=value", "the command line") from error
+            raise SettingsError(f"override {shown!r} cannot be read", "key=value", "the command line") from error
         if override.is_sweep_override() or not override.type or override.type.name != "CHANGE":
-            raise SettingsError(f"override {text!r}", "key=value, one value a key", "the command line")
+            raise SettingsError(f"override {shown!r}", "key=value, one value a key", "the command line")
         if override.package is not None or _is_group(override.key_or_group, override.value()):
             choices.append(text)
         else:
             assignments.append(override)
     return choices, assignments
+
+
+def _shown(override: "Override") -> str:
+    return masked_override(str(override.input_line))
 
 
 def _is_group(key: str, value: Any) -> bool:
@@ -230,4 +236,4 @@ def _is_group(key: str, value: Any) -> bool:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
+    return masked(lines[0].strip()) if lines else type(error).__name__

@@ -7,6 +7,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, Tag
 
+from MLOps.settings.secret_values import MASK, is_secret, masked
+
 _ALIKE = 0.7  # difflib's ratio from which two names are alike
 _NAMED = 3  # keys that are named at most
 
@@ -31,7 +33,8 @@ def told_fault(settings_type: type[BaseModel], fault: Any, layers: Sequence[Laye
     elif isinstance(fault["input"], dict):
         text = f"{key}: {fault['msg'].removeprefix('Value error, ')}"
     else:
-        text = f"{key}={fault['input']!r}: {fault['msg']}"
+        given = MASK if is_secret(key) else masked(repr(fault["input"]))
+        text = f"{key}={given}: {fault['msg']}"
     return f"{text}; mend: {_origin(key, layers)}"
 
 

@@ -102,6 +102,48 @@ def test_password_in_the_uri_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+class SecretSettings(ProbeSettings):
+    api_key: int = Field(default=0, description="A key.")
+    places: list[int] = Field(default=[], description="Numbers.")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "api_key=hunter2",
+        "API_KEY='hunter2, hunter2; hunter2'",
+        "serving.api_key=hunter2",
+        "serving.webhook_secret=hunter2",
+        "serving.TOKEN=hunter2",
+        "serving.password='hunter2 hunter2'",
+        "serving.password.of=hunter2",
+        "serving={api_key: hunter2, port: 1}",
+        "serving={inner: {'api_key': 'hunter2'}}",
+        "places=[{api_key: hunter2}]",
+        "window.api_key=hunter2",
+        "+api_key=hunter2",
+        "~api_key=hunter2",
+        "api_key=[hunter2",
+        "api_key=hunter2,hunter2",
+        "api_key=hunter2=hunter2",
+        "serving={api_key: hunter2",
+        "api_key@serving=hunter2",
+    ],
+)
+def test_secrets_are_never_repeated(override: str) -> None:
+    with pytest.raises(SettingsError, match=r"\*\*\*") as caught:
+        compose_settings(SecretSettings, "probe", [override])
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secret_of_a_file_is_not_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("api_key: hunter2\n")
+    with pytest.raises(SettingsError, match=r"api_key=\*\*\*: Input should be a valid integer") as caught:
+        compose_settings(SecretSettings, "probe", (), [SettingsFile(file)])
+    assert "hunter2" not in str(caught.value)
+
+
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(
         SettingsError, match=r"window=0.* \| .*nothing: unknown key|nothing: unknown key.* \| .*window=0"

@@ -58,6 +58,15 @@ def test_mistake_is_one_line_and_status_2(argv: list[str], told: str, capsys: py
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("given", [["serving.api_key=hunter2"], ["--api_key", "hunter2"], ["--api_key=hunter2"]])
+def test_stray_secret_is_not_repeated(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", *given]) == 2
+    err = capsys.readouterr().err
+    assert "unrecognized arguments" in err
+    assert "***" in err
+    assert "hunter2" not in err
+
+
 class Stages:
     """Stands in for the processes; remembers what each was given."""
 
@@ -299,6 +308,14 @@ def test_failure_of_a_stage_is_the_commands_own(workspace: Path) -> None:
     ended = command("infer", *flags, cwd=workspace)
     assert ended.returncode == 3
     assert ended.stderr.splitlines()[-1].endswith("mend: run the stage that makes it first")
+
+
+def test_secret_that_serve_refuses_is_not_repeated(workspace: Path) -> None:
+    given = [f"paths.workspace={workspace}", "serving.api_key=hunter2"]
+    ended = command("serve", "--overrides", *given, cwd=workspace)
+    assert ended.returncode == 2
+    assert "serving.api_key: unknown key" in ended.stderr
+    assert "hunter2" not in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize("flag", ["--data_path", "--output_path"])
