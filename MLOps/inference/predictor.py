@@ -21,6 +21,8 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 KIND = "rainbow_timing"
 INPUT, OUTPUT = "observations", "q_values"
+LARGEST = 1e9
+"""Largest size of a number of an observation, which is normalised; beyond it a network's values may overflow."""
 _ACTIONS = 2
 _MODEL_FILE = "model.onnx"
 _NUMBERS = "iuf"  # NumPy's kinds of integers and floats: no booleans, strings or objects
@@ -39,7 +41,22 @@ class ModelFileError(PredictorError):
 
 
 class ObservationError(PredictorError):
-    """An observation is of another width, no number, NaN or infinite."""
+    """An observation is of another width, no number, NaN, infinite or larger than `LARGEST`."""
+
+
+class AnswerError(PredictorError):
+    """The network computed a value that is not finite, from which no decision follows.
+
+    Attributes
+    ----------
+    q_values : (B, 2) float32
+        What it computed.
+    """
+
+    def __init__(self, q_values: FloatArray) -> None:
+        row = int(np.argmin(np.isfinite(q_values).all(axis=1)))
+        super().__init__(f"the network's values of observation {row} are {q_values[row].tolist()}", "finite values")
+        self.q_values = q_values
 
 
 class CryptoPredictor:
@@ -97,7 +114,9 @@ class CryptoPredictor:
         Raises
         ------
         ObservationError
-            If it is of another shape, holds no numbers, NaN or infinity.
+            If it is of another shape, or holds other than numbers from -1e9 to 1e9.
+        AnswerError
+            If the network's values are not finite.
         """
         return int(self._row(observation).argmax())
 
@@ -110,14 +129,14 @@ class CryptoPredictor:
 
         Raises
         ------
-        ObservationError
+        ObservationError, AnswerError
             As `predict`.
         """
         array = self._array(observations)
         return self._row(array) if array.ndim == 1 else self._rows(array)
 
     def _row(self, observation: npt.ArrayLike) -> FloatArray:
-        (answer,) = self._run(self._checked(observation, axes=1)[None])
+        (answer,) = _finite(self._run(self._checked(observation, axes=1)[None]))
         return np.asarray(answer)
 
     def _rows(self, observations: npt.ArrayLike) -> FloatArray:
@@ -125,8 +144,8 @@ class CryptoPredictor:
         if not len(array):
             return np.zeros((0, _ACTIONS), dtype=np.float32)
         if self.precision == "int8":
-            return np.concatenate([self._run(row[None]) for row in array])
-        return self._run(array)
+            return _finite(np.concatenate([self._run(row[None]) for row in array]))
+        return _finite(self._run(array))
 
     def _run(self, array: FloatArray) -> FloatArray:
         (answer,) = self._session.run([OUTPUT], {INPUT: array})
@@ -140,7 +159,8 @@ class CryptoPredictor:
         return array
 
     def _allowed(self) -> str:
-        return f"{self.obs_dim} finite numbers (the network's window has {self.obs_dim - 2} prices), or rows of them"
+        numbers = f"{self.obs_dim} finite numbers from -{LARGEST:g} to {LARGEST:g}"
+        return f"{numbers} (the network's window has {self.obs_dim - 2} prices), or rows of them"
 
     def _checked(self, given: npt.ArrayLike, axes: int) -> FloatArray:
         array = self._array(given)
@@ -150,8 +170,9 @@ class CryptoPredictor:
             raise ObservationError(f"shape {array.shape} for {_ASKED[axes]}", self._allowed())
         with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused below
             numbers = np.ascontiguousarray(array, dtype=np.float32)
-        if not np.isfinite(numbers).all():
-            place = tuple(np.argwhere(~np.isfinite(numbers))[0].tolist())
+        is_allowed = np.abs(numbers) <= LARGEST  # False of NaN
+        if not is_allowed.all():
+            place = tuple(np.argwhere(~is_allowed)[0].tolist())
             raise ObservationError(f"{array[place]} at {list(place)}", self._allowed())
         return numbers
 
@@ -204,6 +225,12 @@ def observation_of(closes: npt.ArrayLike, decision: int, cycle_steps: int, windo
     return np.concatenate([[position, remaining], history]).astype(np.float32)
 
 
+def _finite(q_values: FloatArray) -> FloatArray:
+    if not np.isfinite(q_values).all():
+        raise AnswerError(q_values)
+    return q_values
+
+
 def _session(model: bytes, place: str, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -220,7 +247,8 @@ def _width(session: Any, metadata: dict[str, str], place: str) -> int:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     found = [(node.name, node.type, len(node.shape)) for node in (*inputs, *outputs)]
     expected = [(INPUT, "tensor(float)", 2), (OUTPUT, "tensor(float)", 2)]
-    if metadata.get("kind") != KIND or found != expected or not isinstance(inputs[0].shape[1], int):
+    is_ours = metadata.get("kind") == KIND and found == expected
+    if not is_ours or not isinstance(inputs[0].shape[1], int) or outputs[0].shape[1] != _ACTIONS:
         raise ModelFileError(
             f"{place} is an ONNX file of another kind ({metadata.get('kind', 'untold')})",
             f"one that export_crypto_model made, of the kind {KIND}",

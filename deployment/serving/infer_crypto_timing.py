@@ -22,6 +22,8 @@ from deployment.serving.timing_decisions import COLUMNS, decide_bars, decide_obs
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, written_whole
 from MLOps.errors import DataError, ModelError
+from MLOps.inference.observation_file import read_observation_file
+from MLOps.inference.predictor import PredictorError
 from MLOps.market.price_cycles import read_timing_prices, timing_bars_path
 from MLOps.settings.crypto_decisions import InferCryptoTimingSettings
 from MLOps.settings.timing import TimingDataSettings
@@ -91,11 +93,15 @@ def _input(settings: InferCryptoTimingSettings) -> Path:
 
 
 def _decide(model: ServedModel, path: Path, data: TimingDataSettings, first_day: date | None) -> pd.DataFrame:
-    if path.suffix != ".parquet":
-        return decide_observations(_observations(path, model), model.q_values)
-    first_time = None if first_day is None else np.datetime64(first_day, "us")
-    prices = read_timing_prices(path, data)
-    return decide_bars(prices, model.q_values, data.window_size, data.cycle_steps, first_time)
+    q_values = model.network.q_values  # which refuses to go on with values that are not finite
+    try:
+        if path.suffix != ".parquet":
+            return decide_observations(_observations(path, model), q_values)
+        first_time = None if first_day is None else np.datetime64(first_day, "us")
+        prices = read_timing_prices(path, data)
+        return decide_bars(prices, q_values, data.window_size, data.cycle_steps, first_time)
+    except PredictorError as error:
+        raise ModelError(f"{path}: {error}", mend="--model_path, or train the model again") from error
 
 
 def _data(model: ServedModel, data: TimingDataSettings) -> TimingDataSettings:
@@ -115,19 +121,12 @@ def _data(model: ServedModel, data: TimingDataSettings) -> TimingDataSettings:
 
 def _observations(path: Path, model: ServedModel) -> FloatArray:
     """The observations of a file, finite and of the model's width."""
+    if path.suffix == ".npy":
+        return read_observation_file(path, model.info.observation_size, "--data_path")
     try:
-        if path.suffix == ".json":
-            return read_observations(path.read_bytes(), model.info.observation_size, _MOST_ROWS)
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:  # BodyError is a ValueError
-        told = str(error) if isinstance(error, BodyError) else f"cannot be read: {error}"
-        raise DataError(f"{path}: {told}", "observations as POST /predict takes them, or a .npy file") from error
-    width = model.info.observation_size
-    fits = isinstance(array, np.ndarray) and array.ndim == 2 and len(array) > 0 and array.dtype.kind in "fiu"
-    if not fits or (width is not None and array.shape[1] != width) or not np.isfinite(array).all():
-        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "several arrays"
-        raise DataError(f"{path} holds {found}", f"finite numbers of shape (N, {width or 'any'})", "--data_path")
-    return np.ascontiguousarray(array, dtype=np.float32)
+        return read_observations(path.read_bytes(), model.info.observation_size, _MOST_ROWS)
+    except (OSError, BodyError) as error:
+        raise DataError(f"{path}: {error}", "observations as POST /predict takes them, or a .npy file") from error
 
 
 def _metrics(decisions: pd.DataFrame) -> dict[str, float]:

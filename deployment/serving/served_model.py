@@ -12,7 +12,7 @@ from deployment.serving.answers import ModelInfo
 from deployment.serving.micro_batcher import Computes
 from MLOps.errors import ModelError
 from MLOps.inference.model_files import check_digest
-from MLOps.inference.predictor import CryptoPredictor
+from MLOps.inference.predictor import AnswerError, CryptoPredictor
 from MLOps.inference.timing_model import RainbowTimingCard, read_timing_card, read_timing_weights
 from MLOps.inference.timing_onnx import timing_onnx
 from MLOps.inference.timing_policy import BuyFirstPolicy, TimingPolicy
@@ -41,8 +41,14 @@ class ServedModel:
     json_tail: bytes
 
     def q_values(self, observations: FloatArray) -> FloatArray:
-        """Value of holding and of buying (B, 2) float32, for observations (B, D) float32."""
-        return self.network.q_values(observations)
+        """Value of holding and of buying (B, 2) float32, for observations (B, D) float32; finite or not.
+
+        A batch holds the observations of several requests: those whose values are not finite are refused one by one.
+        """
+        try:
+            return self.network.q_values(observations)
+        except AnswerError as error:
+            return error.q_values
 
     def takes_the_place_of(self, other: "ServedModel") -> bool:
         """Whether those who ask the other one may go on unchanged: the same observation of the same market and cycle.
@@ -117,7 +123,11 @@ def _try(network: Computes, reference: TimingPolicy, width: int) -> None:
     """Compute batches of several sizes, so that the first request finds all allocated; ModelError if any is wrong."""
     for rows in _TRIED_ROWS:
         observations = np.linspace(-1.0, 1.0, rows * width, dtype=np.float32).reshape(rows, width)
-        found, expected = network.q_values(observations), reference.q_values(observations)
+        expected = reference.q_values(observations)
+        try:
+            found = network.q_values(observations)
+        except AnswerError as error:
+            raise ModelError(str(error), mend="train the model again") from error
         if not np.allclose(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE):
             raise ModelError(
                 f"the opened network differs from its weights by {np.abs(found - expected).max():.2g}",

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from MLOps.errors import DataError, ModelError
-from MLOps.inference.predictor import CryptoPredictor
+from MLOps.errors import ModelError
+from MLOps.inference.observation_file import read_observation_file
+from MLOps.inference.predictor import CryptoPredictor, PredictorError
 from MLOps.inference.timing_model import Float32Array, RainbowTimingCard, read_timing_weights
 from MLOps.inference.timing_policy import TimingPolicy
 from MLOps.market.price_cycles import consecutive, read_timing_prices, split_cycles
@@ -67,18 +68,9 @@ def given_observations(path: Path, card: RainbowTimingCard, limit: int) -> Float
     Raises
     ------
     DataError
-        If there is no such file, or it holds other than finite numbers of that shape.
+        If there is no such file, or it holds other than numbers of that shape, finite and from -1e9 to 1e9.
     """
-    width = card.observation.size
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {error}", "a .npy file", "observations_path") from error
-    fits = isinstance(array, np.ndarray) and array.ndim == 2 and array.shape[1] == width and len(array) > 0
-    if not fits or array.dtype.kind != "f" or not np.isfinite(array).all():
-        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "several arrays"
-        raise DataError(f"{path} holds {found}", f"finite floats of shape (N, {width})", "observations_path")
-    return np.ascontiguousarray(array[-limit:], dtype=np.float32)
+    return read_observation_file(path, card.observation.size, "observations_path")[-limit:]
 
 
 def try_graphs(
@@ -89,11 +81,14 @@ def try_graphs(
     Raises
     ------
     ModelError
-        If the float32 graph's values are not NumPy's.
+        If the float32 graph's values are not NumPy's, or a graph's are not finite.
     """
     predictors = {name: CryptoPredictor.from_bytes(graph) for name, graph in graphs.items()}
     expected = TimingPolicy(card, read_timing_weights(folder, card)).q_values(observations)
-    exact, rounded = (predictors[name].q_values(observations) for name in ("float32", "int8"))
+    try:
+        exact, rounded = (predictors[name].q_values(observations) for name in ("float32", "int8"))
+    except PredictorError as error:
+        raise ModelError(f"{folder}: {error}", mend="train the model again") from error
     deviation, bound = float(np.abs(exact - expected).max()), MAX_DEVIATION * _range_told(card, expected)
     if not deviation <= bound:
         raise ModelError(f"the graph's values differ from NumPy's by {deviation:.1e}", f"at most {bound:.1e}")

@@ -13,9 +13,17 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from deployment.serving.observation_body import LARGEST as HTTP_LARGEST
 from MLOps.environments.dca_timing import observations_of
 from MLOps.inference import predictor as predictor_module
-from MLOps.inference.predictor import CryptoPredictor, ModelFileError, ObservationError, observation_of
+from MLOps.inference.predictor import (
+    LARGEST,
+    AnswerError,
+    CryptoPredictor,
+    ModelFileError,
+    ObservationError,
+    observation_of,
+)
 from MLOps.inference.timing_onnx import timing_onnx_of_folder
 from MLOps.market.price_cycles import Cycles
 
@@ -84,7 +92,9 @@ def test_the_folder_stands_for_its_network(network: Path) -> None:
         ([[0.0] * 32], r"shape \(1, 32\) for one observation"),
         ([*[0.0] * 31, float("nan")], r"nan at \[31\]"),
         ([float("-inf"), *[0.0] * 31], r"-inf at \[0\]"),
-        ([1e39, *[0.0] * 31], r"1e\+39 at \[0\]"),
+        ([1e39, *[0.0] * 31], r"1e\+39 at \[0\]; allowed: 32 finite numbers from -1e\+09 to 1e\+09"),
+        (np.full(32, 3e38), r"3e\+38 at \[0\]"),  # the network's values of it are NaN
+        ([0.0, -1.1e9, *[0.0] * 30], r"-1100000000\.0 at \[1\]"),
         (["0"] * 32, "values of type <U1"),
         ([None, *[0.0] * 31], "values of type object"),
         ([True] * 32, "values of type bool"),
@@ -96,6 +106,24 @@ def test_the_folder_stands_for_its_network(network: Path) -> None:
 def test_a_malformed_observation_is_told(predictor: CryptoPredictor, given: Any, told: str) -> None:
     with pytest.raises(ObservationError, match=told):
         predictor.predict(given)
+
+
+def test_the_largest_numbers_are_decided_on(predictor: CryptoPredictor) -> None:
+    assert LARGEST == HTTP_LARGEST
+    assert np.isfinite(predictor.q_values([np.full(32, LARGEST), np.full(32, -LARGEST)])).all()
+
+
+def test_values_that_are_not_finite_are_no_decision(tmp_path: Path) -> None:
+    _save(tmp_path / "model.onnx", "rainbow_timing", ["batch", 3], weights=[3e38] * 6)
+    predictor = CryptoPredictor(tmp_path, obs_dim=3)
+    assert predictor.predict([0.1, 0, 0]) == 0
+    for ask in (predictor.predict, predictor.q_values):
+        with pytest.raises(AnswerError, match=r"values of observation 0 are \[inf, inf\]; allowed: finite values"):
+            ask([1, 1, 1])
+    for ask in (predictor.predict_batch, predictor.q_values):
+        with pytest.raises(AnswerError, match="observation 1 are") as error:
+            ask([[0, 0, 0], [1, 1, 1]])
+        assert error.value.q_values.tolist() == [[0, 0], [np.inf, np.inf]]
 
 
 def test_a_malformed_batch_is_told_with_its_place(predictor: CryptoPredictor) -> None:
@@ -142,15 +170,19 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         CryptoPredictor(tmp_path)
 
 
-def _save(path: Path, kind: str | None, shape: list[Any], name: str = "observations") -> None:
-    """A network that answers zeros."""
+def _save(
+    path: Path, kind: str | None, shape: list[Any], name: str = "observations", weights: list[float] | None = None
+) -> None:
+    """A network that answers the product with `weights` (3, any), zeros for two actions unless given."""
+    weights = [0.0] * 6 if weights is None else weights
+    width = len(weights) // 3
     make = helper.make_tensor_value_info
     graph = helper.make_graph(
         [helper.make_node("MatMul", [name, "zeros"], ["q_values"])],
         "zeros",
         [make(name, TensorProto.FLOAT, shape)],
-        [make("q_values", TensorProto.FLOAT, ["batch", 2])],
-        [helper.make_tensor("zeros", TensorProto.FLOAT, [3, 2], [0.0] * 6)],
+        [make("q_values", TensorProto.FLOAT, ["batch", width])],
+        [helper.make_tensor("zeros", TensorProto.FLOAT, [3, width], weights)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     if kind is not None:
@@ -172,6 +204,13 @@ def test_another_network_is_refused(tmp_path: Path, kind: str | None, shape: lis
     _save(tmp_path / "model.onnx", kind, shape, name)
     with pytest.raises(ModelFileError, match=r"of another kind .*; allowed: one that export_crypto_model made"):
         CryptoPredictor(tmp_path / "model.onnx", obs_dim=None)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_network_of_another_number_of_actions_is_refused(tmp_path: Path, width: int) -> None:
+    _save(tmp_path / "model.onnx", "rainbow_timing", ["batch", 3], weights=[0.0] * 3 * width)
+    with pytest.raises(ModelFileError, match="of another kind"):
+        CryptoPredictor(tmp_path, obs_dim=None)
 
 
 def test_a_copy_of_the_file_works_where_only_numpy_and_onnxruntime_are(

@@ -97,8 +97,10 @@ def test_registry_champion_decides_by_default(workspace: Path, bars: Path, regis
         (["data=eth"], 6, "the model decides on BTC, asked for is ETH"),
         (["input_path=broken.npy"], 3, "cannot be read"),
         (["input_path=objects.npy"], 3, "cannot be read"),
-        (["input_path=wide.npy"], 3, "holds float64 (2, 9); allowed: finite numbers of shape (N, 8)"),
-        (["input_path=nan.npy"], 3, "holds float64 (1, 8); allowed: finite numbers"),
+        (["input_path=wide.npy"], 3, "holds float64 (2, 9); allowed: numbers of shape (N, 8), finite"),
+        (["input_path=nan.npy"], 3, "holds nan at [0, 0]; allowed: numbers of shape (N, 8), finite"),
+        (["input_path=large.npy"], 3, "holds 3e+38 at [0, 2]"),
+        (["input_path=packed.npy"], 3, "cannot be read"),
         (["input_path=bad.json"], 3, "observations[0]: holds 1 numbers; must hold 8"),
         (["first_day=2099-01-01"], 3, "of which no 6 follow one another"),
         (["model_path=nowhere"], 3, "model.json does not exist"),
@@ -118,10 +120,24 @@ def test_what_cannot_be_decided_on_is_one_clear_line(
     np.save(workspace / "objects.npy", np.array([{"a": 1}], dtype=object))
     np.save(workspace / "wide.npy", np.zeros((2, 9)))
     np.save(workspace / "nan.npy", np.full((1, 8), np.nan))
+    np.save(workspace / "large.npy", np.array([[0, 1, 3e38, 0, 0, 0, 0, 0]]))
+    (workspace / "packed.npy").write_bytes(b"PK\x03\x04 no archive")
     (workspace / "bad.json").write_text('{"observations": [[1]]}')
     given = [f"model_path={model_folder}", *overrides, *OFFLINE]
     assert main(["--workspace", str(workspace), *given]) == status
     assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_values_that_are_not_finite_are_no_decisions(
+    workspace: Path, make_timing_model: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights that overflow on what the bound still lets in."""
+    make_timing_model(workspace / "large", window_size=6, scale=1e8, is_categorical=False, atoms=1)
+    np.save(workspace / "seen.npy", np.full((3, 8), 1e9))
+    given = ["model_path=large", "input_path=seen.npy", *OFFLINE]
+    assert main(["--workspace", str(workspace), *given]) == 6
+    assert "seen.npy: the network's values of observation 0 are" in capsys.readouterr().err.splitlines()[-1]
+    assert not list((workspace / "reports").rglob("decisions.csv"))
 
 
 def test_altered_model_folder_decides_nothing(

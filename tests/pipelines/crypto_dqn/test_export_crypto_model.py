@@ -187,11 +187,12 @@ def test_given_observations_take_the_place_of_bars(workspace: Path, export: Expo
 @pytest.mark.parametrize(
     ("array", "told"),
     [
-        (np.zeros((3, 31), np.float32), r"float32 \(3, 31\); allowed: finite floats of shape \(N, 32\)"),
+        (np.zeros((3, 31), np.float32), r"float32 \(3, 31\); allowed: numbers of shape \(N, 32\), finite"),
         (np.zeros((0, 32), np.float32), r"\(0, 32\)"),
         (np.zeros(32, np.float32), r"\(32,\)"),
-        (np.zeros((3, 32), np.int64), "int64"),
-        (np.full((3, 32), np.nan, np.float32), "finite floats"),
+        (np.zeros((3, 32), np.bool_), "holds bool"),
+        (np.full((3, 32), np.nan, np.float32), r"nan at \[0, 0\]"),
+        (np.full((3, 32), 1e39), r"holds 1e\+39 at \[0, 0\]"),  # finite, until it is float32
         (np.array([None]), "cannot be read: Object arrays cannot be loaded"),
     ],
 )
@@ -200,6 +201,12 @@ def test_malformed_observations_are_told(workspace: Path, export: Export, array:
     with pytest.raises(DataError, match=told):
         export("model_path=model", "observations_path=seen.npy")
     assert not (workspace / "trained_models").exists()
+
+
+def test_observations_of_another_format_are_told(workspace: Path, export: Export) -> None:
+    (workspace / "seen.json").write_text('{"observations": [[0.0]]}')
+    with pytest.raises(DataError, match=r"seen\.json is no \.npy file; .*mend: observations_path"):
+        export("model_path=model", "observations_path=seen.json")
 
 
 def _register(workspace: Path, folder: str = "model") -> FilesystemRegistry:
