@@ -53,9 +53,19 @@ require_count TRT_MAX_BATCH "$most"
 command -v trtexec >/dev/null || fail 4 "trtexec is not on the PATH; mend: install NVIDIA TensorRT 10 (its bin folder holds trtexec), on a machine with an NVIDIA GPU"
 
 partial="$(mktemp -- "$folder/.$(basename -- "$engine").XXXXXX.partial")"
+end() { # status: as a signal asks, with trtexec, which may take minutes
+    local child
+    trap '' INT TERM
+    child="$(jobs -pr)"
+    if [[ -n "$child" ]]; then
+        kill -TERM "$child" 2>/dev/null || true
+        wait "$child" || true
+    fi
+    exit "$1"
+}
 trap 'rm -f -- "$partial"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'end 130' INT
+trap 'end 143' TERM
 trtexec \
     --onnx="$model" \
     --saveEngine="$partial" \
@@ -64,7 +74,8 @@ trtexec \
     --minShapes="observations:${least}x${size}" \
     --optShapes="observations:${usual}x${size}" \
     --maxShapes="observations:${most}x${size}" \
-    >&2 || fail 1 "trtexec failed with status $?; $engine is as it was"
+    >&2 & # a shell hears signals while it waits, not while a program has its place
+wait "$!" || fail 1 "trtexec failed with status $?; $engine is as it was"
 [[ -s "$partial" ]] || fail 1 "trtexec wrote no engine; $engine is as it was"
 chmod 644 -- "$partial"
 mv -f -- "$partial" "$engine"

@@ -156,10 +156,20 @@ def test_a_failure_leaves_the_old_engine(
     assert _files(tmp_path) == ["model.onnx", "model.trt"]
 
 
-def test_interrupted_it_leaves_nothing(tmp_path: Path, run: Run, stand_in: Callable[..., None]) -> None:
-    stand_in(_WRITES + "kill -TERM $PPID")
-    assert run("model.onnx", "model.trt").returncode == 143
-    assert _files(tmp_path) == ["model.onnx"]
+@pytest.mark.parametrize(("name", "status"), [("TERM", 143), ("INT", 130)])
+def test_interrupted_it_ends_trtexec_and_leaves_nothing(
+    tmp_path: Path, run: Run, stand_in: Callable[..., None], name: str, status: int
+) -> None:
+    """The stand-in waits for a word that never comes, and would tell if it came to its end."""
+    os.mkfifo(tmp_path / "word")
+    ends = f'printf ended > "{tmp_path}/ended"'
+    stand_in(f'{_WRITES}kill -{name} $PPID\nread -r -t 20 _ <> "{tmp_path}/word"\n{ends}\n')
+    (tmp_path / "work/model.trt").write_text("the old one")
+    done = run("model.onnx", "model.trt")
+    assert (done.returncode, done.stdout) == (status, "")
+    assert not (tmp_path / "ended").exists()
+    assert (tmp_path / "work/model.trt").read_text() == "the old one"
+    assert _files(tmp_path) == ["model.onnx", "model.trt"]
 
 
 @pytest.mark.parametrize(
