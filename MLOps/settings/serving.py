@@ -53,7 +53,10 @@ class ServerSettings(Settings):
     poll_seconds: float = Field(gt=0, le=3600, description="How often the registry is asked who is champion.")
     keep_alive_seconds: int = Field(ge=1, le=3600, description="How long an idle connection is kept.")
     drain_linger_seconds: float = Field(
-        ge=0, le=60, description="How long kept connections may send one more request after a SIGTERM."
+        ge=0,
+        le=60,
+        description="After a SIGTERM: how long new connections are still served; then how long those that are there, "
+        "kept ones among them, may still send a request.",
     )
     drain_seconds: int = Field(ge=1, le=600, description="How long requests may take to end after a SIGTERM.")
     batch: BatchSettings = Field(description="Micro-batching.")

@@ -1,4 +1,4 @@
-"""uvicorn, ended without a lost request: it stops listening, says good-bye on each kept connection, then closes."""
+"""uvicorn, ended without a lost request: it says good-bye on each connection, lets in the last one, then closes."""
 
 import asyncio
 import logging
@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from deployment.serving.bounded_heads import BoundedHeads
+from deployment.serving.closing_listener import let_in_the_last
 from deployment.serving.gate import Gate
 from MLOps.settings.serving import ServerSettings
 
@@ -22,9 +23,10 @@ _LOOK_SECONDS = 0.02
 class DrainingServer(uvicorn.Server):
     """Serves a gate until SIGTERM or SIGINT.
 
-    A client that keeps its connection may be sending its next request at the moment of the signal. So such
-    connections are served on for `drain_linger_seconds`, and each answer closes its own; what is idle to the end
-    is closed then. Requests that are being computed get `drain_seconds`.
+    From the signal on, GET /ready is refused, so that a balancer looks elsewhere, and each answer closes its
+    connection. For `drain_linger_seconds` new connections are served still; then nobody new is let in, those who
+    came are accepted, and have as long again to send their request, as have clients that keep their connection. What
+    is idle to the end is closed then. Requests that are being computed get `drain_seconds`.
 
     Parameters
     ----------
@@ -74,17 +76,21 @@ class DrainingServer(uvicorn.Server):
             _LOG.info("http://%s:%d (/docs tells its routes)", *listener.getsockname()[:2])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, let kept connections say good-bye, then end as uvicorn does."""
-        self._gate.is_draining = True
+        """Serve on for a while, stop listening, let connections say good-bye, then end as uvicorn does."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._linger_seconds
+        while loop.time() < until and not self.force_exit:
+            await asyncio.sleep(_LOOK_SECONDS)
+        for listener in sockets or []:
+            await let_in_the_last(listener)
         for server in self.servers:
             server.close()
-        loop = asyncio.get_running_loop()
         until = loop.time() + self._linger_seconds
         while self.server_state.connections and loop.time() < until and not self.force_exit:
             await asyncio.sleep(_LOOK_SECONDS)
         await super().shutdown(sockets)
 
     def _end(self, number: signal.Signals) -> None:
-        _LOG.info("%s: no new connections; what is asked for is answered", number.name)
-        self.signal = number
+        _LOG.info("%s: not ready any more; what is asked for is answered", number.name)
+        self.signal, self._gate.is_draining = number, True
         self.handle_exit(number, None)

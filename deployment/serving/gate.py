@@ -24,6 +24,7 @@ _NO_KEY = RefusedError(
     "the API key is missing or wrong; it belongs into the header X-API-Key",
     headers=((b"www-authenticate", b"Bearer"),),
 )
+_ENDING = RefusedError(503, "the server is about to end")
 
 
 class Gate:
@@ -44,7 +45,7 @@ class Gate:
     def __init__(self, face: ASGIApp, predict: PredictEndpoint, keys: KeyCheck, metrics: ServerMetrics) -> None:
         self._face, self._predict, self._keys, self._metrics = face, predict, keys, metrics
         self.is_draining = False
-        """Each answer then closes its connection, so that no client sends into one that is about to end."""
+        """Each answer then closes its connection, so that no client sends into one that is about to end; not ready."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the lifespan."""
@@ -63,6 +64,9 @@ class Gate:
             return _NO_KEY.status
         if route == "/predict" and scope["method"] == "POST":
             return await self._predict(scope, receive, send)
+        if self.is_draining and route == "/ready":
+            await send_refusal(send, _ENDING)
+            return _ENDING.status
         told = CLIENT_GONE
 
         async def listen(message: MutableMapping[str, Any]) -> None:

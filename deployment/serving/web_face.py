@@ -91,7 +91,7 @@ def _add_pages(app: FastAPI, slot: ModelSlot) -> None:
 
     @app.get("/ready", responses=_refusals(503))
     async def ready() -> Readiness:
-        """Readiness: 503 until a model is served."""
+        """Readiness: 503 until a model is served, and once the server is about to end."""
         if slot.model is None:
             raise HTTPException(503, f"no model is served yet{': ' + slot.trouble if slot.trouble else ''}")
         return Readiness(status="ready")

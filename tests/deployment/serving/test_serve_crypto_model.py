@@ -179,7 +179,7 @@ def test_term_answers_what_was_asked_for_and_loses_no_request(start: Callable[..
         caller.start()
     assert are_many.wait(30)
     server.process.send_signal(signal.SIGTERM)
-    server.wait_for("SIGTERM: no new connections")
+    server.wait_for("SIGTERM: not ready any more")
     half_sent.send(BODY[10:].encode())
     statuses.append(half_sent.getresponse().status)
     for caller in callers:
@@ -191,6 +191,62 @@ def test_term_answers_what_was_asked_for_and_loses_no_request(start: Callable[..
     assert told["metrics"]["requests"] == len(statuses)
     with pytest.raises(ConnectionRefusedError):
         server.connect().connect()
+
+
+def test_term_loses_no_request_on_a_new_connection(start: Callable[..., Server], model_folder: Path) -> None:
+    """Callers that open a connection a request are answered or find nobody listening; none is cut off."""
+    server = start("--model_path", str(model_folder))
+    server.wait_for("http://127.0.0.1")
+    statuses: list[int] = []
+    faults: list[Exception] = []
+    are_many = threading.Event()
+
+    def ask() -> None:
+        while True:
+            connection = server.connect()
+            try:
+                connection.connect()
+            except ConnectionRefusedError:
+                return
+            try:
+                connection.request("POST", "/predict", BODY, JSON)
+                answer = connection.getresponse()
+                answer.read()
+            except Exception as error:  # noqa: BLE001 - told below
+                faults.append(error)
+            else:
+                statuses.append(answer.status)
+            connection.close()
+            if len(statuses) >= 50:
+                are_many.set()
+
+    callers = [threading.Thread(target=ask) for _ in range(64)]
+    for caller in callers:
+        caller.start()
+    assert are_many.wait(30)
+    server.process.send_signal(signal.SIGTERM)
+    server.wait_for("SIGTERM: not ready any more")
+    for caller in callers:
+        caller.join(30)
+    told = server.end()
+    assert faults == []
+    assert set(statuses) == {200}
+    assert (server.process.returncode, told["metrics"]["requests"]) == (0, len(statuses))
+
+
+def test_ending_server_tells_that_it_is_not_ready_and_closes(start: Callable[..., Server], model_folder: Path) -> None:
+    server = start("--model_path", str(model_folder), "serving.drain_linger_seconds=60")
+    server.wait_for("http://127.0.0.1")
+    server.process.send_signal(signal.SIGTERM)
+    server.wait_for("SIGTERM: not ready any more")
+    answers = {}
+    for route in ("/ready", "/health"):
+        connection = server.connect()
+        connection.request("GET", route)
+        answers[route] = connection.getresponse()
+    assert {route: answer.status for route, answer in answers.items()} == {"/ready": 503, "/health": 200}
+    assert {answer.getheader("Connection") for answer in answers.values()} == {"close"}
+    assert json.load(answers["/ready"])["reason"] == "the server is about to end"
 
 
 def test_interrupt_ends_it_as_a_shell_expects(start: Callable[..., Server], model_folder: Path) -> None:
