@@ -1,13 +1,16 @@
 """Which buy-timing model is judged, with which others of other seeds, and beside which champion."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from MLOps.artifacts import check_unaltered
-from MLOps.errors import RegistryError
-from MLOps.evaluation.timing_agent import AnyTimingPolicy, require_fit, require_unseen, steps_of
+from MLOps.errors import ModelError, RegistryError
+from MLOps.evaluation.timing_agent import AnyTimingPolicy, card_of, require_fit, require_unseen, steps_of
 from MLOps.evaluation.timing_policies import ChoosesSteps
 from MLOps.inference.model_files import model_digest
+from MLOps.inference.timing_model import RainbowTimingCard
 from MLOps.inference.timing_policy import load_timing_policy
 from MLOps.market.price_cycles import Cycles
 from MLOps.settings.timing import TimingDataSettings
@@ -64,7 +67,8 @@ def choose_timing_models(settings: TimingEvaluationSettings) -> TimingContenders
     Raises
     ------
     ModelError, DigestError
-        If a model folder is missing, malformed, or was altered after it was made.
+        If a model folder is missing, malformed, or was altered after it was made; or if the models of `seed_paths`
+        differ from the judged one in more than their seed, or not in it.
     RegistryError
         If the registry holds no such model, or its champion has no passing verdict.
     """
@@ -75,7 +79,46 @@ def choose_timing_models(settings: TimingEvaluationSettings) -> TimingContenders
         model, champion = _from_registry(settings)
         found += [model] if model else []
     found += [_from_folder(settings.paths.workspace / path) for path in settings.seed_paths]
+    require_seeds_alone(found)
     return TimingContenders(tuple(found), champion)
+
+
+def require_seeds_alone(models: Sequence[TimingContender]) -> None:
+    """Raise ModelError unless the models, by their cards, were trained alike but for seeds that all differ.
+
+    A spread over seeds says nothing of luck if a model is counted twice, or if some had other data or switches.
+    """
+    seeds: dict[object, str] = {}
+    for model in models if len(models) > 1 else ():
+        first, trained, reference = models[0], _training_of(model), _training_of(models[0])
+        others = [name for name in reference | trained if trained.get(name) != reference.get(name)]
+        if others:
+            _refuse(f"{model.label} and {first.label} differ in {', '.join(others)}")
+        seed = trained_card(model).provenance.get("seed")
+        for told, value in ((f"seed {seed}", seed), ("digest", model.digest)):
+            if value is None or value in seeds:
+                _refuse(f"{model.label} has no {told} of its own, beside {seeds.get(value, 'the others')}")
+            seeds[value] = model.label
+
+
+def trained_card(model: TimingContender) -> RainbowTimingCard:
+    """The card of a trained model; raises ModelError for buying first, which has no seed."""
+    card = card_of(model.policy)
+    if card is None:
+        _refuse(f"{model.label} buys first and was not trained")
+    return card
+
+
+def _training_of(model: TimingContender) -> dict[str, object]:
+    """What its card tells of the training, but for the seed and for how it went."""
+    card = trained_card(model)
+    record = card.model_dump(include={"architecture", "observation", "market", "environment", "windows"})
+    switches = {name: value for name, value in card.provenance.items() if name.startswith("is_")}
+    return record | {name: card.provenance.get(name) for name in ("algorithm", "bars_sha256")} | switches
+
+
+def _refuse(found: str) -> NoReturn:
+    raise ModelError(found, "models trained alike, each with a seed of its own", "seed_paths")
 
 
 def _from_folder(folder: Path) -> TimingContender:

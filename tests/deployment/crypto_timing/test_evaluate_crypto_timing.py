@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from deployment.backtesting.choose_timing_models import TimingContender, require_seeds_alone
 from deployment.backtesting.evaluate_crypto_timing import evaluate_crypto_timing, main
 from MLOps.artifacts import sha256_of
+from MLOps.errors import ModelError
+from MLOps.evaluation.timing_agent import card_of
 from MLOps.evaluation.timing_comparison import BASELINES, read_timing_scorecard
 from MLOps.evaluation.timing_policies import cycle_prices
+from MLOps.inference.timing_policy import TimingPolicy, load_timing_policy
 from MLOps.market.price_cycles import read_timing_prices
 from MLOps.settings.project import project_root
 from MLOps.stage import MemoryTracker, StageResult
@@ -46,7 +51,11 @@ def test_finds_the_edge_of_a_model_that_knows_how_prices_return(arena: Any) -> N
     assert set(card.policies) == {"model", "champion", *BASELINES}
     assert card.advantages["buy_first"].lower > 0 < card.advantages["random"].lower
     assert card.advantages["hindsight"].upper < 0
-    assert result.metrics["cycles"] == card.cycles == 99
+    assert result.metrics["periods"] == card.periods == 99
+    assert result.metrics["cycles"] == card.cycles == 50 * 24 - (10 - 1) - 12
+    least, largest = card.phase_range
+    assert least < card.advantages["buy_first"].mean < largest
+    assert result.metrics["advantage_bps_least_phase.buy_first"] == least
     assert result.details["model_digest"] == arena.challenger.digest
     assert result.details["champion_digest"] == arena.champion.digest
     assert set(result.artifacts) == FILES
@@ -75,15 +84,27 @@ def test_bought_steps_are_those_that_the_network_decides(arena: Any) -> None:
     assert frame["model.price"].iloc[0] == pytest.approx(prices.closes[first + step] * 1.001)
 
 
-def test_cycles_lie_in_the_test_window_and_do_not_overlap(arena: Any) -> None:
+def test_cycle_begins_at_each_hour_of_the_test_window(arena: Any) -> None:
+    """At the first with a window of ten closes; the last one ends a close before the bars do, to be filled late."""
     result = evaluate_crypto_timing(arena.settings, MemoryTracker())
     decided = pd.read_parquet(result.artifacts["purchases"].path)["decided_from"]
-    assert decided.iloc[0] >= pd.Timestamp("2018-04-11", tz="UTC")
-    assert (decided.diff().dropna() >= pd.Timedelta("12h")).all()
+    assert decided.iloc[0] == pd.Timestamp("2018-04-11 10:00", tz="UTC")
+    assert decided.iloc[-1] == pd.Timestamp("2018-05-31", tz="UTC") - pd.Timedelta("12h")
+    assert (decided.diff().dropna() == pd.Timedelta("1h")).all()
+
+
+def test_report_tells_the_range_over_the_hours_and_draws_one_of_them(arena: Any) -> None:
+    result = evaluate_crypto_timing(arena.settings, MemoryTracker())
+    card, page = read_timing_scorecard(result.artifacts["savings"].path), result.artifacts["report"].path.read_text()
+    assert "{:+.1f} and {:+.1f} basis points".format(*card.phase_range).replace("-", "\N{MINUS SIGN}") in page
+    assert "end to end from the first on, one phase of 12" in page
 
 
 def test_other_seeds_are_told_beside_the_judged_one(arena: Any, evaluate: Callable[..., dict[str, Any]]) -> None:
-    paths = [arena.write_model(level, "seed") for level in (0.1, 0.4)]
+    paths = [
+        arena.write_model(level, "seed", provenance={"seed": seed, "stopped_early": seed == 3})
+        for level, seed in ((0.1, 2), (0.4, 3))
+    ]
     said = evaluate(arena, f"seed_paths=[{','.join(map(str, paths))}]")
     card = read_timing_scorecard(said["result"].artifacts["savings"].path)
     assert card.trained_seeds == 3
@@ -91,6 +112,56 @@ def test_other_seeds_are_told_beside_the_judged_one(arena: Any, evaluate: Callab
     assert by_seed[0] == pytest.approx(card.advantages["buy_first"].mean)
     assert len(set(by_seed)) == 3
     assert "Over 3 training seeds" in said["result"].artifacts["report"].path.read_text()
+
+
+SEED_2 = {"provenance": {"seed": 2}}
+TRAINED = {"train": {"first": datetime(2018, 1, 1, tzinfo=UTC), "last": datetime(2018, 2, 1, tzinfo=UTC)}}
+
+
+@pytest.mark.parametrize(
+    ("cards", "told"),
+    [
+        ([{}], "has no seed 1 of its own, beside crypto_timing version 1"),
+        ([{"provenance": {}}], "has no seed None of its own, beside the others"),
+        ([SEED_2, SEED_2], "has no seed 2 of its own, beside Model "),
+        ([SEED_2 | {"windows": TRAINED}], "and crypto_timing version 1 differ in windows;"),
+        ([SEED_2 | {"environment": {"fee_bps": 10, "reward_scale": 1}}], "differ in environment;"),
+        ([{"provenance": {"seed": 2, "bars_sha256": "other"}}], "differ in bars_sha256;"),
+        ([{"provenance": {"seed": 2, "is_double": True}}], "differ in is_double;"),
+        ([SEED_2 | {"observation": {"window_size": 9, "size": 11}}], "differ in observation;"),
+        (
+            [SEED_2 | {"market": {"symbol": "BTC", "frequency": "1h", "cycle_steps": 12, "fee_bps": 0}}],
+            "differ in market;",
+        ),
+    ],
+)
+def test_models_that_differ_not_in_their_seed_alone_are_one_line(
+    cards: list[dict[str, Any]], told: str, arena: Any, evaluate: Callable[..., dict[str, Any]]
+) -> None:
+    paths = [arena.write_model(0.1 + place / 10, "seed", **card) for place, card in enumerate(cards)]
+    said = evaluate(arena, f"seed_paths=[{','.join(map(str, paths))}]")
+    assert (said["status"], said["result"]) == (6, None)
+    assert told in said["err"]
+    assert "allowed: models trained alike, each with a seed of its own; mend: seed_paths" in said["err"]
+
+
+def test_same_model_under_another_seed_is_one_line(arena: Any) -> None:
+    """A seed is only a word on a card; the digest, that of card and weights, is told apart as well."""
+    card = card_of(load_timing_policy(arena.write_model(0.25)))
+    assert card is not None
+    other = card.model_copy(update={"provenance": {"seed": 2}})
+    models = [
+        TimingContender(f"Model {place}", arena.workspace, TimingPolicy(told, {}), "d", None)
+        for place, told in enumerate((card, other))
+    ]
+    with pytest.raises(ModelError, match="Model 1 has no digest of its own, beside Model 0"):
+        require_seeds_alone(models)
+
+
+def test_who_buys_first_has_no_seeds(arena: Any, evaluate: Callable[..., dict[str, Any]]) -> None:
+    said = evaluate(arena, f"model_version={arena.champion.version}", f"seed_paths=[{arena.write_model(0.1)}]")
+    assert said["status"] == 6
+    assert "buys first and was not trained; allowed: models trained alike" in said["err"]
 
 
 def test_report_shows_the_training_if_it_was_written_down(arena: Any, evaluate: Callable[..., dict[str, Any]]) -> None:
@@ -247,7 +318,7 @@ def test_gap_is_spanned_by_no_cycle(arena: Any, evaluate: Callable[..., dict[str
     gap = bars["timestamp"].iloc[3000]
     near = decided[(decided > gap - pd.Timedelta("12h")) & (decided < gap + pd.Timedelta("14h"))]
     assert near.empty
-    assert result.metrics["cycles"] == 97
+    assert result.metrics["cycles"] == 50 * 24 - 9 - 12 - (5 + 9 + 12)  # each stretch lacks its own edges
 
 
 def test_gaps_that_leave_no_cycle_are_one_line(arena: Any, evaluate: Callable[..., dict[str, Any]]) -> None:
@@ -288,7 +359,7 @@ def test_no_champion_is_needed_for_a_single_cycle(arena: Any, evaluate: Callable
     """Little data makes wide words, not an error: one cycle has no interval to speak of."""
     result = evaluate(arena, "data.test_start=2018-05-30")["result"]
     card = read_timing_scorecard(result.artifacts["savings"].path)
-    assert card.cycles == 1
+    assert card.periods == 1
     assert card.advantages["buy_first"].lower == card.advantages["buy_first"].upper
 
 
