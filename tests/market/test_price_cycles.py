@@ -1,6 +1,7 @@
 """Prices are cut into cycles that stay in their window of time and span no gap."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from MLOps.market.price_cycles import (
     Cycles,
     TimingPrices,
     consecutive,
+    instant,
     read_timing_prices,
     split_cycles,
     timing_bars_path,
@@ -112,6 +114,12 @@ def test_consecutive_cycles_share_no_decision(starts: set[int], steps: int) -> N
     assert chosen[0] == min(starts)
     assert (np.diff(chosen) >= steps).all()
     assert all(any(0 <= start - taken < steps for taken in chosen) for start in starts)
+
+
+@pytest.mark.parametrize("unit", ["h", "us", "ns"])
+def test_an_instant_is_aware_of_utc_whatever_its_unit(unit: str) -> None:
+    """Nanoseconds would be a whole number otherwise."""
+    assert instant(np.datetime64("2019-01-02T06", unit)) == datetime(2019, 1, 2, 6, tzinfo=UTC)
 
 
 def test_hours_are_joined_to_complete_days_of_utc(make_crypto_bars: MakeBars) -> None:

@@ -95,8 +95,12 @@ def test_no_edge_is_rejected_with_its_reasons(make_arena: Callable[..., Arena], 
 
 
 def test_edge_that_needs_the_deciding_close_is_rejected(make_arena: Callable[..., Arena], run: Run) -> None:
-    """Each hour's price is drawn for itself: a low close is a bargain at that close, and at no later one."""
+    """Each hour's price is drawn for itself: a low close is a bargain at that close, and at no later one.
+
+    The seed is one whose interval says so: about one in thirteen is lucky, seed 1 among them.
+    """
     arena = make_arena(pull=1.0)
+    arena.write_bars(pull=1.0, seed=2)
     result = arena.evaluate()
     assert (result.details["finding"], result.details["finding_filled_late"]) == ("edge", "no_edge")
     said = run(arena)
