@@ -1,8 +1,8 @@
 """Stage train_rainbow: prices of a coin to a registered buy-timing model.
 
-Makes models/crypto_timing/<coin>-<key>/ with model.json and policy.safetensors, registers it and points the alias
-`challenger` at it; learning_curve.json tells how the training went. The weights are those that the validation window
-liked best. An interrupted run of the same settings and data goes on from its last checkpoint.
+Makes models/crypto_timing/<coin>/<last day>-<key>/ with model.json and policy.safetensors, registers it and points the
+alias `challenger` at it; learning_curve.json tells how the training went. The weights are those that the validation
+window liked best. An interrupted run of the same settings and data goes on from its last checkpoint.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, read_result, sha256_of, write_text
+from MLOps.errors import RegistryError
 from MLOps.settings.rainbow import TrainRainbowSettings
 from MLOps.stage import RESUME_FLAG, Scalar, Stage, StageResult, Tracker, ValueFlag
 
@@ -34,29 +35,31 @@ def train_rainbow(settings: TrainRainbowSettings, tracker: Tracker) -> StageResu
     DivergenceError
         If training diverges.
     RegistryError
-        If models of another family are registered under the name.
+        If models of another family or of another coin are registered under the name.
     ServiceUnavailableError
         If the registry cannot be reached.
     """
     from MLOps.market.price_cycles import read_timing_prices, split_cycles, timing_bars_path
     from MLOps.training.checkpoint import CheckpointStore
 
+    if settings.training.register_model:
+        _require_own_name(settings)
     bars = timing_bars_path(settings.bars_path, settings.data, settings.paths)
     windows = split_cycles(read_timing_prices(bars, settings.data), settings.data)
-    root = settings.paths.workspace / settings.output_model_dir
+    models = settings.paths.workspace / settings.output_model_dir
 
     def store(key: str) -> CheckpointStore:
-        return CheckpointStore(root / _CHECKPOINTS / key)
+        return CheckpointStore(models / _CHECKPOINTS / key)
 
     def make(folder: Path, key: str) -> Made:
         return _make_model(folder, store(key), bars, windows, settings, tracker)
 
     output = Output(
         stage=STAGE.name,
-        root=root,
+        root=models / settings.data.symbol.lower(),
         settings=settings,
         inputs={"bars": bars},
-        label=settings.data.symbol.lower(),
+        label=str(windows["test"].times[-1].astype("datetime64[D]")),
         packages=("numba", "numpy", "torch"),
     )
     result = make_once(output, make, tracker)
@@ -126,6 +129,20 @@ def _origin(bars: Path) -> dict[str, Scalar]:
     made = read_result(bars.parent)
     warnings = data_warnings(made.details) if made else ()
     return {"data_warnings": BETWEEN_WARNINGS.join(warnings)} if warnings else {}
+
+
+def _require_own_name(settings: TrainRainbowSettings) -> None:
+    """Raise RegistryError if models of another coin are registered under the name: one of them may be champion."""
+    from model_registry.open_registry import open_registry
+
+    name, symbol = settings.registry.model_name, settings.data.symbol
+    coins = {version.tags.get("symbol", symbol) for version in open_registry(settings).versions(name)}
+    if coins - {symbol}:
+        raise RegistryError(
+            f"{name} holds models of {', '.join(sorted(coins - {symbol}))}",
+            f"a name of their own for those of {symbol}",
+            f"registry.model_name=crypto_timing_{symbol.lower()}",
+        )
 
 
 def _registered(result: StageResult, settings: TrainRainbowSettings, tracker: Tracker) -> StageResult:

@@ -36,14 +36,14 @@ def bars(workspace: Path, make_crypto_bars: Callable[..., pd.DataFrame]) -> pd.D
 @pytest.fixture
 def model(workspace: Path, make_timing_model: Callable[..., str]) -> Path:
     """A network of random weights where the training leaves its newest."""
-    models = workspace / "models" / "crypto_timing"
-    make_timing_model(models / "btc-0123")
-    card = read_timing_card(models / "btc-0123")
+    models = workspace / "models" / "crypto_timing" / "btc"
+    make_timing_model(models / "2018-08-31-0123")
+    card = read_timing_card(models / "2018-08-31-0123")
     assert isinstance(card, RainbowTimingCard)
     train = TimingWindow(first=datetime(2018, 7, 1, tzinfo=UTC), last=datetime(2018, 8, 31, tzinfo=UTC))
     unseen = card.model_copy(update={"windows": {"train": train}})
-    write_timing_model(models / "btc-0123", unseen, read_timing_weights(models / "btc-0123", card))
-    (models / "latest").symlink_to("btc-0123")
+    write_timing_model(models / "2018-08-31-0123", unseen, read_timing_weights(models / "2018-08-31-0123", card))
+    (models / "latest").symlink_to("2018-08-31-0123")
     return models
 
 
@@ -80,9 +80,9 @@ def test_decisions_of_the_newest_model_are_drawn(
 ) -> None:
     outputs = execute(NOTEBOOK, workspace)
     check(outputs, bars, charts, numbers, texts)
-    assert "BTC, btc-0123" in texts(outputs)
+    assert "BTC, 2018-08-31-0123" in texts(outputs)
     assert "quick one was trained" not in texts(outputs)
-    assert {path.name for path in model.iterdir()} == {"btc-0123", "latest"}
+    assert {path.name for path in model.iterdir()} == {"2018-08-31-0123", "latest"}
 
 
 def test_without_a_model_a_quick_one_is_trained_and_not_registered(

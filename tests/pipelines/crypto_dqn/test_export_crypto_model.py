@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deployment.serving.model_sources import FolderSource
 from MLOps.artifacts import sha256_of
 from MLOps.errors import DataError, DigestError, ModelError, RegistryError, SettingsError
 from MLOps.inference.predictor import CryptoPredictor
@@ -78,6 +79,10 @@ def test_the_delivery_holds_the_models_own_answers(workspace: Path, model: str, 
     assert predictor.metadata["model_digest"] == model
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=place, check=True)
     assert len((place / "SHA256SUMS").read_text().splitlines()) == len(FILES) - 1
+
+
+def test_the_server_takes_the_delivery(model: str, export: Export) -> None:
+    assert FolderSource(export().folder, threads=1).wanted().load().info.digest == model
 
 
 def test_what_int8_costs_and_gains_is_told(workspace: Path, export: Export) -> None:

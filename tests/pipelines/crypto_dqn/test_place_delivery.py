@@ -1,5 +1,6 @@
 """Over an earlier delivery the new one comes file by file: readers and a kill find whole files, others' files stay."""
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,7 +35,13 @@ def made(tmp_path_factory: pytest.TempPathFactory, make_timing_model: Callable[.
         make_timing_model(model, seed=seed, window_size=6)
         folder.mkdir()
         (folder / "model.onnx").write_bytes(timing_onnx_of_folder(model, model_digest(model)))
-        (folder / "settings.json").write_text(f'{{"seed": {seed}}}')
+        settings = {
+            "kind": "rainbow_timing",
+            "model_digest": model_digest(model),
+            "observation": {"window_size": 6, "size": 8},
+            "market": {"symbol": "BTC", "frequency": "1h", "cycle_steps": 24},
+        }
+        (folder / "settings.json").write_text(json.dumps(settings))
         (folder / "README.md").write_text(f"seed {seed}")
         sums = {file: frozenset({sha256_of(folder / file)}) for file in FILES[:-1]}
         (folder / "SHA256SUMS").write_text(sums_text(sums))

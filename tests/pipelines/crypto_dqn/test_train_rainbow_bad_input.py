@@ -162,6 +162,20 @@ def test_the_registered_name_of_another_family_is_refused(
     assert registry.aliases("sentiment") == {"sentiment_champion": 1}
 
 
+def test_a_name_that_holds_another_coin_is_refused_before_anything_is_trained(
+    prepared: Path, tmp_path: Path, make_timing_model: Callable[..., str], command_line: CommandLine, fails: Fails
+) -> None:
+    make_timing_model(tmp_path / "ether", symbol="ETH")
+    FilesystemRegistry(prepared / "models" / "registry").register(
+        tmp_path / "ether", "crypto_timing", {"symbol": "ETH"}
+    )
+    status, line = fails(command_line(prepared))
+    assert status == 6
+    assert "crypto_timing holds models of ETH" in line
+    assert "mend: registry.model_name=crypto_timing_btc" in line
+    assert not (prepared / MODELS).exists()
+
+
 def test_a_training_that_diverges_is_told(
     prepared: Path, command_line: CommandLine, fails: Fails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +189,7 @@ def test_a_training_that_diverges_is_told(
     status, line = fails(command_line(prepared, "model=dqn"))
     assert status == 6
     assert "finite" in line
-    assert not list((prepared / MODELS).glob("btc-*"))
+    assert not list((prepared / MODELS / "btc").glob("2*"))
 
 
 def test_a_full_disk_is_told(prepared: Path, command_line: CommandLine, tmp_path: Path) -> None:
@@ -190,4 +204,4 @@ def test_a_full_disk_is_told(prepared: Path, command_line: CommandLine, tmp_path
     line = told.read_text().splitlines()[-1]
     assert os.waitstatus_to_exitcode(status) == 5, line
     assert "the disk is full" in line
-    assert not list((prepared / MODELS).glob("btc-*"))
+    assert not list((prepared / MODELS / "btc").glob("2*"))
