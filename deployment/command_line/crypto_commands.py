@@ -10,6 +10,7 @@ from pathlib import Path
 from deployment.command_line.places import check_file_place, check_folder_place, followed
 from deployment.command_line.stage_command import become_stage, keys_held, run_stage_process
 from MLOps.artifacts import written_whole
+from MLOps.errors import SettingsError
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.crypto_decisions import InferCryptoTimingSettings
 from MLOps.settings.crypto_delivery import ExportCryptoModelSettings
@@ -20,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 TRAIN, INFER, EXPORT, SERVE = "train_rainbow", "infer_crypto_timing", "export_crypto_model", "serve_crypto_model"
 EVALUATE, CONVERT = "evaluate_crypto_timing", "convert_crypto_pickle"
 PICKLES = frozenset({".pkl", ".pickle"})
-OBSERVATIONS = frozenset({".npy", ".json"})
+OBSERVATIONS, REQUESTS = ".npy", ".json"
 
 
 def train(given: Namespace) -> int:
@@ -70,15 +71,17 @@ def infer(given: Namespace) -> int:
 
 
 def export_onnx(given: Namespace) -> int:
-    """Make the files to take away."""
+    """Make the files to take away; SettingsError where the networks are to be tried on a request's JSON."""
     overrides = _overrides(given)
     own = _own(overrides, EXPORT, (CONVERT,))
     path = _data_path(given)
+    if path is not None and path.suffix == REQUESTS:
+        raise SettingsError(f"--data_path {path.name}", ".parquet or .pkl (bars), .npy (observations)", "--data_path")
     if path is not None and path.suffix in PICKLES:
         path = _converted(path, overrides, compose_settings(ExportCryptoModelSettings, EXPORT, own).data)
     if given.output_path is not None:
         check_folder_place(followed(given.output_path, "--output_path"), "--output_path")
-    is_observations = path is not None and path.suffix in OBSERVATIONS
+    is_observations = path is not None and path.suffix == OBSERVATIONS
     tried_on = _setting("observations_path" if is_observations else "bars_path", path)
     place = [*_path("--model_path", given.model_path), *_path("--output_path", given.output_path)]
     become_stage(EXPORT, [*place, *own, *tried_on])

@@ -269,6 +269,12 @@ def test_paths_are_read_from_the_working_directory(stages: Stages, tmp_path: Pat
     ]
 
 
+def test_export_takes_no_observations_of_a_request(stages: Stages, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export_onnx", "--model_path", "m", "--data_path", "o.json"]) == 2
+    assert "--data_path o.json; allowed: .parquet or .pkl (bars), .npy" in capsys.readouterr().err.splitlines()[-1]
+    assert stages.started == []
+
+
 def test_each_coin_has_its_name_in_the_registry(stages: Stages) -> None:
     for coin in ("BTC", "ETH"):
         main(["serve", "--crypto", coin])
