@@ -50,7 +50,8 @@ def test_killed_at_a_named_point_and_run_again_ends_as_an_undisturbed_run(
     assert [version.digest for version in versions] == [done.result.details["model_digest"]]
     assert registry.aliases("crypto_timing") == {CHALLENGER: 1}
     made = prepared / "models" / "crypto_timing"
-    assert {path.name for path in made.iterdir()} == {".checkpoints", result.folder.name, "latest"}
+    assert {path.name for path in made.iterdir()} == {".checkpoints", "btc"}
+    assert {path.name for path in (made / "btc").iterdir()} == {result.folder.name, "latest"}
     assert list((made / ".checkpoints").iterdir()) == []
 
 
