@@ -61,11 +61,11 @@ def infer(given: Namespace) -> int:
     """Decide over a file."""
     overrides = _overrides(given)
     own = _own(overrides, INFER, (CONVERT,))
+    if given.output_path is not None:
+        check_file_place(followed(given.output_path, "--output_path"), "--output_path")
     path = _data_path(given)
     if path is not None and path.suffix in PICKLES:
         path = _converted(path, overrides, compose_settings(InferCryptoTimingSettings, INFER, own).data)
-    if given.output_path is not None:
-        check_file_place(followed(given.output_path, "--output_path"), "--output_path")
     paths = {"--model_path": given.model_path, "--data_path": path, "--output_path": given.output_path}
     become_stage(INFER, [*(part for flag, value in paths.items() for part in _path(flag, value)), *own])
 
@@ -74,13 +74,13 @@ def export_onnx(given: Namespace) -> int:
     """Make the files to take away; SettingsError where the networks are to be tried on a request's JSON."""
     overrides = _overrides(given)
     own = _own(overrides, EXPORT, (CONVERT,))
+    if given.output_path is not None:
+        check_folder_place(followed(given.output_path, "--output_path"), "--output_path")
     path = _data_path(given)
     if path is not None and path.suffix == REQUESTS:
         raise SettingsError(f"--data_path {path.name}", ".parquet or .pkl (bars), .npy (observations)", "--data_path")
     if path is not None and path.suffix in PICKLES:
         path = _converted(path, overrides, compose_settings(ExportCryptoModelSettings, EXPORT, own).data)
-    if given.output_path is not None:
-        check_folder_place(followed(given.output_path, "--output_path"), "--output_path")
     is_observations = path is not None and path.suffix == OBSERVATIONS
     tried_on = _setting("observations_path" if is_observations else "bars_path", path)
     place = [*_path("--model_path", given.model_path), *_path("--output_path", given.output_path)]
