@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from deployment.serving.ignored_upgrades import IgnoredUpgrades
 from deployment.serving.joined_writes import JoiningProtocol
 from MLOps.settings.serving import LimitSettings
 
@@ -31,7 +32,7 @@ class _TooManyError(Exception):
     """More requests wait on the connection than are allowed to."""
 
 
-class BoundedHeads(JoiningProtocol):
+class BoundedHeads(JoiningProtocol, IgnoredUpgrades):
     """A connection whose heads are bounded: 431 beyond `max_head_kib`, 408 after `head_seconds`.
 
     Counted are the bytes since a message began, or since the last byte of its body, so that trailers and chunk

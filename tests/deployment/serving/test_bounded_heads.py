@@ -1,7 +1,11 @@
-"""Heads are bounded in bytes and in time; raw bytes against a server of this process."""
+"""Heads are bounded in bytes and in time, and a wish for another protocol is passed over.
+
+Raw bytes against a server of this process.
+"""
 
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -138,7 +142,15 @@ def test_more_requests_at_once_than_may_wait_are_cut_off() -> None:
     assert sent(one * 10_000).count(b"HTTP/1.1 200") == 0
 
 
-@pytest.mark.parametrize("data", [b"GET http://[ HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n:\r\n\r\n", b"\x16\x03\x01"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"CONNECT x:443 HTTP/1.1\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n:\r\n\r\n",
+        b"\x16\x03\x01",
+    ],
+)
 def test_head_that_is_none_is_400(data: bytes) -> None:
     assert sent(data).startswith(b"HTTP/1.1 400")
 
@@ -171,3 +183,33 @@ def test_body_that_nobody_waits_for_has_its_clock_too() -> None:
         return await reader.read()
 
     assert talk(work, "serving.limits.head_seconds=0.05", app=answer_at_once) == b""
+
+
+UPGRADE = ("Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA")
+CONNECTION = "Connection: Upgrade, HTTP2-Settings"
+
+
+@pytest.mark.parametrize("wish", [(CONNECTION, *UPGRADE), ("Connection: upgrade", "Upgrade: websocket")])
+@pytest.mark.parametrize("cut", [1, 60, 150, 10_000])
+def test_wish_for_another_protocol_is_passed_over(
+    wish: tuple[str, ...], cut: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = "\r\n".join(["POST / HTTP/1.1", "Host: x", *wish, "Content-Length: 5000"]).encode()
+    chunked = "\r\n".join(["POST / HTTP/1.1", "Host: x", *wish, "Transfer-Encoding: chunked"]).encode()
+    data = head + b"\r\n\r\n" + b"b" * 5000 + chunked + b"\r\n\r\n2\r\nbb\r\n0\r\n\r\n" + request(100)
+
+    async def work(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for part in (data[:cut], data[cut:]):
+            writer.write(part)
+            await asyncio.sleep(0)
+        return await reader.read()
+
+    answers = talk(work, app=tell_length).split(b"HTTP/1.1 200 OK")
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in answers] == [b"", b"5000", b"2", b"0"]
+    assert caplog.text == ""
+
+
+def test_many_wishes_at_once_are_passed_over() -> None:
+    one = "\r\n".join(["GET / HTTP/1.1", CONNECTION, *UPGRADE, "\r\n"]).encode()
+    assert sent(one * 200 + request(100)).count(b"HTTP/1.1 200") == 201
