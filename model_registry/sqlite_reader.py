@@ -11,13 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from MLOps.errors import ServiceUnavailableError
 from MLOps.inference.model_files import check_digest
 from model_registry.mlflow_registry import verdicts_in, version_of
 from model_registry.registry import ModelVersion, RegistryReader, check_alias, check_name, unknown_version
 from model_registry.verdict import Verdict
 
 REVISION = "dc11669786a5"  # of the tables of MLflow 3.17; a test holds it against the one that is installed
-_BUSY_SECONDS = 30.0
+_BUSY_SECONDS = 5.0  # a writer holds the file for milliseconds; who only looks can come again
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _KEPT_VERSIONS = "model_versions WHERE workspace = 'default' AND name = ? AND current_stage != 'Deleted_Internal'"
 
 
@@ -30,13 +32,23 @@ class SqliteReader:
         The store.
     open_whole : callable
         Opens the same registry through MLflow, for models whose files do not lie on this machine.
+    busy_seconds : float, optional
+        How long to wait where another program holds the store.
     """
 
-    def __init__(self, path: Path, open_whole: Callable[[], RegistryReader]) -> None:
-        self._path, self._open_whole = path, open_whole
+    def __init__(
+        self, path: Path, open_whole: Callable[[], RegistryReader], busy_seconds: float = _BUSY_SECONDS
+    ) -> None:
+        self._path, self._open_whole, self._busy_seconds = path, open_whole, busy_seconds
 
     def can_read(self) -> bool:
-        """Whether the store's tables are those that are known here."""
+        """Whether the store's tables are those that are known here.
+
+        Raises
+        ------
+        ServiceUnavailableError
+            If another program holds the store; so does every other method.
+        """
         try:
             return self._rows("SELECT version_num FROM alembic_version") == [(REVISION,)]
         except sqlite3.Error:
@@ -82,5 +94,15 @@ class SqliteReader:
         return dict(self._rows(query, name, version))
 
     def _rows(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as store:
-            return store.execute(query, values).fetchall()
+        uri = f"{self._path.as_uri()}?mode=ro"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, timeout=self._busy_seconds)) as store:
+                return store.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _LOCKED:
+                raise
+            raise ServiceUnavailableError(
+                f"the registry {self._path.name} is locked by another program for {self._busy_seconds:g} s and more",
+                "a registry that can be read",
+                "end what holds it, or try again",
+            ) from error

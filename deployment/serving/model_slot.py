@@ -2,16 +2,19 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from deployment.serving.served_model import ServedModel
 from deployment.serving.server_metrics import ServerMetrics
 from MLOps.errors import ModelError, PlatformError
 
 _LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,9 @@ class ModelSlot:
 
     async def look(self) -> None:
         """Ask for the model that is wanted, and let it take its place if it is another one."""
+        present = self.model
         try:
-            model = await asyncio.to_thread(self._load_if_new, self.model)
+            model = await _aside(lambda: self._load_if_new(present))
         except PlatformError as error:
             self._refuse(str(error))
         except Exception as error:  # noqa: BLE001 - the old model goes on, whatever a new one does
@@ -108,6 +112,32 @@ class ModelSlot:
             _LOG.error("%s; %s", trouble, kept)
             self._metrics.refused()
         self.trouble = trouble
+
+
+async def _aside(work: Callable[[], T]) -> T:
+    """What `work` gives, done in a thread that the end of the process does not wait for, as a pool's would be."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def tell(result: T | None, error: Exception | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def do() -> None:
+        result, fault = None, None
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            fault = error
+        with suppress(RuntimeError):  # the loop is closed; nobody waits any more
+            loop.call_soon_threadsafe(tell, result, fault)
+
+    threading.Thread(target=do, name="look", daemon=True).start()
+    return await future
 
 
 def _market(model: ServedModel) -> str:

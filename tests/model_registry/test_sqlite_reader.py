@@ -119,6 +119,21 @@ def test_tables_of_another_release_are_left_to_mlflow(settings: PromotionSetting
     assert not reader.can_read()
 
 
+@pytest.mark.usefixtures("settings")
+def test_locked_store_is_unavailable_and_not_of_another_release(tracked_workspace: Path) -> None:
+    def open_whole() -> RegistryReader:
+        raise AssertionError("MLflow is not asked: it would wait as well")
+
+    reader = SqliteReader(tracked_workspace / "mlruns.db", open_whole, busy_seconds=0.01)
+    with closing(sqlite3.connect(tracked_workspace / "mlruns.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        for ask in (reader.can_read, lambda: reader.by_alias(NAME, "champion")):
+            with pytest.raises(ServiceUnavailableError, match=r"mlruns\.db is locked by another program for 0\.01 s"):
+                ask()
+    assert reader.can_read()
+
+
 def test_where_there_is_no_store_there_is_no_registry(settings: PromotionSettings, tracked_workspace: Path) -> None:
     (tracked_workspace / "mlruns.db").unlink()
     assert find_registry(settings) is None

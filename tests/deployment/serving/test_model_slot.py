@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from deployment.serving.access import KeyCheck
 from deployment.serving.build_server import build_application
-from deployment.serving.model_slot import ModelSlot
+from deployment.serving.model_slot import Candidate, ModelSlot
 from deployment.serving.model_sources import ChampionSource
 from deployment.serving.served_model import Origin, load_served_model
 from deployment.serving.server_metrics import ServerMetrics
@@ -258,3 +259,27 @@ def test_swap_under_load_loses_no_request_and_mixes_no_answer(
     assert {answer["model"]["version"] for answer in told} == set(expected)
     for answer in told:
         np.testing.assert_allclose(answer["q_values"], expected[answer["model"]["version"]], rtol=1e-4, atol=1e-5)
+
+
+def test_look_that_hangs_does_not_hold_the_end_up() -> None:
+    """As it may where another program holds the registry."""
+    has_begun, may_go_on, has_ended = threading.Event(), threading.Event(), threading.Event()
+
+    class Hanging:
+        def wanted(self) -> Candidate:
+            has_begun.set()
+            may_go_on.wait(20)
+            has_ended.set()
+            raise ModelError("nothing")
+
+    async def serve() -> None:
+        watch = asyncio.create_task(ModelSlot(Hanging(), ServerMetrics(lambda: 0)).watch(1))
+        await asyncio.to_thread(has_begun.wait, 20)
+        watch.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watch
+
+    asyncio.run(serve())
+    assert not has_ended.is_set()
+    may_go_on.set()
+    assert has_ended.wait(20)
