@@ -47,12 +47,16 @@ def read_api_key(service: str, environment: Mapping[str, str] | None = None) -> 
     Raises
     ------
     SettingsError
-        If the key file is not YAML.
+        If the variable is set but empty, or the key file is not YAML.
     """
     environment = os.environ if environment is None else environment
+    name = f"{service.upper()}_API_KEY"
+    given = environment.get(name)
+    if given == "":  # a secret that did not arrive, rather than a wish for none
+        raise SettingsError(f"{name} is set, but empty", "a key, or no such variable", "the environment")
     section = _key_file().get(service)
     kept = section.get("api_key") if isinstance(section, dict) else None
-    return environment.get(f"{service.upper()}_API_KEY") or (str(kept) if kept else None)
+    return given or (str(kept) if kept else None)
 
 
 def _key_file() -> Mapping[str, Mapping[str, str]]:

@@ -62,4 +62,10 @@ def test_a_key_without_a_secret_comes_from_the_environment_else_the_file(key_fil
 @pytest.mark.parametrize("content", ["", "serving:\n", 'serving:\n  api_key: ""\n', "serving: text\n"])
 def test_a_key_that_is_nowhere_is_none(key_file: Path, content: str) -> None:
     key_file.write_text(content)
-    assert read_api_key("serving", {"SERVING_API_KEY": ""}) is None
+    assert read_api_key("serving", {}) is None
+
+
+def test_a_key_that_is_set_but_empty_is_refused(key_file: Path) -> None:
+    key_file.write_text("serving:\n  api_key: from file\n")
+    with pytest.raises(SettingsError, match="SERVING_API_KEY is set, but empty; allowed: a key, or no such variable"):
+        read_api_key("serving", {"SERVING_API_KEY": ""})

@@ -108,6 +108,14 @@ def test_other_address_without_a_key_is_refused(
     assert last_line(capsys).startswith("serve_crypto_model: serving.host=0.0.0.0 without an API key")
 
 
+def test_empty_key_is_refused(
+    model_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVING_API_KEY", "")
+    assert main(["--model_path", str(model_folder), "--workspace", str(workspace)]) == 2
+    assert last_line(capsys).startswith("serve_crypto_model: SERVING_API_KEY is set, but empty; allowed: a key")
+
+
 def test_host_that_is_no_address_is_refused(
     model_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
