@@ -10,7 +10,6 @@ read from the working directory. `<command> --help` tells what each flag means t
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Any, NoReturn
 
 from deployment.command_line.crypto_commands import COMMANDS
 from deployment.command_line.stage_command import StageEndedError
-from experiment_tracking.runner import told_failure
+from experiment_tracking.runner import set_up_logging, told_failure
 from MLOps.errors import SettingsError
 from MLOps.settings.project import project_root
 from MLOps.settings.secret_values import masked
@@ -155,7 +154,7 @@ def _kind(flag: str) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start what the command line asks for; returns the exit status."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    set_up_logging()
     try:
         given = build_parser().parse_args(argv)
         return COMMANDS[given.command](given)

@@ -48,7 +48,7 @@ def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int
     `StageResult` as JSON; on failure standard error ends with one line and nothing half-written stays.
     The status of a success is what the stage's `exit_status` makes of the result, 0 as a rule.
     """
-    _set_up_logging()
+    set_up_logging()
     # Read when a stage first loads torch: threads that spin while they wait made an epoch take 11 to 122 s on two
     # busy cores. How many threads there are stays an argument of what computes.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -246,7 +246,7 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _set_up_logging() -> None:
+def set_up_logging() -> None:
     """Our rooms at INFO, third parties at WARNING, all to standard error."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
