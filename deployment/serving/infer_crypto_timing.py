@@ -60,9 +60,11 @@ def infer_crypto_timing(settings: InferCryptoTimingSettings, tracker: Tracker) -
     )
 
     def make(folder: Path, _key: str) -> Made:
-        decisions = _decide(model, path, data, settings.first_day)
+        decisions, newest_bar = _decide(model, path, data, settings.first_day)
         decisions.to_csv(folder / _FILE, index=False, columns=list(COLUMNS), date_format="%Y-%m-%dT%H:%M:%SZ")
-        return Made(files={"decisions": _FILE}, metrics=_metrics(decisions), details=_details(decisions, model))
+        return Made(
+            files={"decisions": _FILE}, metrics=_metrics(decisions), details=_details(decisions, newest_bar, model)
+        )
 
     result = make_once(output, make, tracker)
     _LOG.info("%s", result.details["newest"])
@@ -92,14 +94,18 @@ def _input(settings: InferCryptoTimingSettings) -> Path:
     return path
 
 
-def _decide(model: ServedModel, path: Path, data: TimingDataSettings, first_day: date | None) -> pd.DataFrame:
+def _decide(
+    model: ServedModel, path: Path, data: TimingDataSettings, first_day: date | None
+) -> tuple[pd.DataFrame, np.datetime64 | None]:
+    """The decisions, and the instant of the newest bar; None where the file holds observations."""
     q_values = model.network.q_values  # which refuses to go on with values that are not finite
     try:
         if path.suffix != ".parquet":
-            return decide_observations(_observations(path, model), q_values)
+            return decide_observations(_observations(path, model), q_values), None
         first_time = None if first_day is None else np.datetime64(first_day, "us")
         prices = read_timing_prices(path, data)
-        return decide_bars(prices, q_values, data.window_size, data.cycle_steps, first_time)
+        decisions = decide_bars(prices, q_values, data.window_size, data.cycle_steps, first_time)
+        return decisions, prices.times[-1]
     except PredictorError as error:
         raise ModelError(f"{path}: {error}", mend="--model_path, or train the model again") from error
 
@@ -136,17 +142,26 @@ def _metrics(decisions: pd.DataFrame) -> dict[str, float]:
     return {name: float(value) for name, value in told.items()}
 
 
-def _details(decisions: pd.DataFrame, model: ServedModel) -> dict[str, str | int | None]:
-    newest = decisions.iloc[-1]
-    verb = "buy" if newest["action"] else "hold"
-    at = "" if pd.isna(newest["time"]) else f" at {newest['time']:%Y-%m-%d %H:%M} UTC and {newest['price']:,.2f}"
+def _details(
+    decisions: pd.DataFrame, newest_bar: np.datetime64 | None, model: ServedModel
+) -> dict[str, str | int | None]:
     return {
-        "newest": f"the newest decision{at}: {verb}",
-        "newest_action": int(newest["action"]),
+        "newest": _newest(decisions.iloc[-1], newest_bar),
+        "newest_action": int(decisions["action"].iloc[-1]),
         "model_name": model.info.name,
         "model_version": model.info.version,
         "model_digest": model.info.digest,
     }
+
+
+def _newest(decision: pd.Series, newest_bar: np.datetime64 | None) -> str:
+    """What to do now, in words: after a purchase there is nothing to decide before the next cycle."""
+    if newest_bar is None:
+        return f"the newest decision: {'buy' if decision['action'] else 'hold'}"
+    at = f"at {decision['time']:%Y-%m-%d %H:%M} UTC and {decision['price']:,.2f}"
+    if decision["time"] == pd.Timestamp(newest_bar):
+        return f"the newest decision {at}: {'buy' if decision['action'] else 'hold'}"
+    return f"bought {at}; up to the newest bar, {pd.Timestamp(newest_bar):%Y-%m-%d %H:%M} UTC, the same cycle goes on"
 
 
 STAGE = Stage(

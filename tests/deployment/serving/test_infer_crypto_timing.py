@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from deployment.serving.infer_crypto_timing import infer_crypto_timing, main
+from MLOps.inference.timing_model import write_buy_first
 from MLOps.inference.timing_policy import load_timing_policy
 from MLOps.market.crypto_bars import write_crypto_bars
 from MLOps.settings.compose import compose_settings
@@ -51,6 +52,15 @@ def test_decisions_over_bars_are_those_of_the_policy(workspace: Path, bars: Path
     last = decisions.iloc[-1]
     assert result.details["newest_action"] == last["action"]
     assert f"{last['time']:%Y-%m-%d %H:%M} UTC" in str(result.details["newest"])
+
+
+def test_a_purchase_that_is_past_is_not_told_as_what_to_do_now(workspace: Path, bars: Path) -> None:
+    """Who buys first has bought hours ago where the newest bar lies within a cycle: 211 decisions are 8 days and 19."""
+    write_buy_first(workspace / "first")
+    told = str(run(workspace, "model_path=first").details["newest"])
+    newest = pd.read_parquet(bars)["timestamp"].iloc[-1]
+    assert told.startswith("bought at 2018-01-10 06:00 UTC")
+    assert f"up to the newest bar, {newest:%Y-%m-%d %H:%M} UTC, the same cycle goes on" in told
 
 
 def test_the_same_again_is_not_made_again(workspace: Path, bars: Path, model_folder: Path) -> None:
