@@ -144,7 +144,8 @@ def test_what_is_no_override_is_refused(run_pair: Chain, text: str, capfd: pytes
 
 def test_an_unknown_plan_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
     assert run_strategy.main(["weekly"]) == 2
-    assert capfd.readouterr().err.startswith("weekly: there is no plan 'weekly'; allowed: crypto_data, crypto_timing, daily_data")
+    told = "weekly: there is no plan 'weekly'; allowed: crypto_data, crypto_timing, daily_data"
+    assert capfd.readouterr().err.startswith(told)
 
 
 def test_the_ratio_compares_wall_time_with_the_stages_own(run_pair: Chain, workspace: Path) -> None:
