@@ -11,7 +11,7 @@ be steadier, yet is the advantage of no weights that ever were, and depends on h
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from MLOps.evaluation.first_step_advantage import mean_advantage_over_first
 from MLOps.evaluation.timing_policies import best_step, last_step
 from MLOps.market.accounting import FloatArray
-from MLOps.market.price_cycles import Cycles
+from MLOps.market.price_cycles import Cycles, instant
 from MLOps.settings.rainbow_ablation import FULL, AblateRainbowSettings, Variant
 
 Finding = Literal["better_without", "worse_without", "no_difference_found"]
@@ -135,16 +135,11 @@ def validation_window(cycles: Cycles, settings: AblateRainbowSettings) -> Valida
         frequency=settings.data.frequency,
         cycle_steps=cycles.steps,
         cycles=len(cycles.starts),
-        first_decision=_instant(cycles, int(cycles.starts[0])),
-        last_decision=_instant(cycles, int(cycles.starts[-1]) + cycles.steps - 1),
+        first_decision=instant(cycles.times[cycles.starts[0]]),
+        last_decision=instant(cycles.times[cycles.starts[-1] + cycles.steps - 1]),
         buy_last_bps=mean_advantage_over_first(cycles, last_step(cycles), fee),
         hindsight_bps=mean_advantage_over_first(cycles, best_step(cycles), fee),
     )
-
-
-def _instant(cycles: Cycles, row: int) -> datetime:
-    instant: datetime = cycles.times[row].astype("datetime64[us]").item()
-    return instant.replace(tzinfo=UTC)
 
 
 def summarise_ablation(
