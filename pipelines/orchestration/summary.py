@@ -16,6 +16,8 @@ from MLOps.settings.stage_settings import PathSettings
 from pipelines.orchestration.chain_record import ChainRecord, StepRecord, newest_chain, read_chain
 from pipelines.orchestration.references import resolved
 
+_SUM = "sum of the stages"
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -89,15 +91,16 @@ def summarize(folder: Path, wall_seconds: float | None = None) -> Summary:
 def as_text(summary: Summary) -> str:
     """A few lines for a person."""
     lines = [f"{summary.chain.plan}, run date {summary.chain.run_date}"]
+    width = max(len(name) for name in (_SUM, *(step.stage for step in summary.steps)))
     for step in summary.steps:
         if step.result is not None:
             status = "made" if step.result.status == "made" else "was already made"
-            lines.append(f"  {step.stage:<20}{step.result.seconds:9.1f} s   {status}")
+            lines.append(f"  {step.stage:<{width}}{step.result.seconds:9.1f} s   {status}")
         else:
-            lines.append(f"  {step.stage:<20}{'':>11}   failed: {step.failure}")
+            lines.append(f"  {step.stage:<{width}}{'':>11}   failed: {step.failure}")
     total = sum(summary.stage_seconds.values())
-    lines.append(f"  {'sum of the stages':<20}{total:9.1f} s")
-    lines.append(f"  {'wall time':<20}{summary.wall_seconds:9.1f} s   {summary.ratio:.2f} of the sum")
+    lines.append(f"  {_SUM:<{width}}{total:9.1f} s")
+    lines.append(f"  {'wall time':<{width}}{summary.wall_seconds:9.1f} s   {summary.ratio:.2f} of the sum")
     lines += [f"{name}: {text}" for name, text in summary.outcome.items()]
     return "\n".join(lines)
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,15 @@ def test_the_ratio_compares_wall_time_with_the_stages_own(run_pair: Chain, works
     assert found.stage_seconds == {"build_features": 0.25, "run_backtest": 0.25}
     assert found.ratio == pytest.approx(1.2)
     assert "1.20 of the sum" in as_text(found)
+
+
+def test_seconds_stand_in_one_column_however_long_the_names(run_pair: Chain, workspace: Path) -> None:
+    run_pair()
+    found = summarize(newest_chain(workspace / "reports"))
+    long_names = [step.model_copy(update={"stage": f"{step.stage}_{'long' * 4}"}) for step in found.steps[:1]]
+    lines = as_text(replace(found, steps=long_names + found.steps[1:])).splitlines()
+    ends = {line.index(" s  ") if " s  " in line else len(line) - 2 for line in lines if line.startswith("  ")}
+    assert len(ends) == 1
 
 
 def test_the_newest_run_is_told_from_the_command_line(
