@@ -10,9 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import generate_latest
 
 from deployment.serving.answers import ModelInfo
+from deployment.serving.docs_page import DOCS_ROUTES
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-ROUTES = frozenset({"/", "/health", "/ready", "/model/info", "/predict", "/metrics", "/docs", "/openapi.json"})
+ROUTES = DOCS_ROUTES | {"/", "/health", "/ready", "/model/info", "/predict", "/metrics", "/openapi.json"}
 _PREFIX = "trading_predictor"
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _POWERS = tuple(float(2**exponent) for exponent in range(13))

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from deployment.serving.access import KEY_HEADER
 from deployment.serving.answers import Health, Links, ModelInfo, Prediction, Readiness, Refusal, Welcome
+from deployment.serving.docs_page import add_docs_page
 from deployment.serving.model_slot import ModelSlot
 from deployment.serving.observation_body import PredictRequest
 from deployment.serving.predict_endpoint import NO_MODEL
@@ -22,6 +23,7 @@ from MLOps.settings.serving import LimitSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 _PACKAGE, _TITLE = "trading-agents-mlops", "crypto-timing-predictor"
+_EXAMPLE_SIZE = 32  # where the model takes any
 _REASONS = {
     401: "The API key is missing or wrong.",
     408: "The body did not come in time.",
@@ -57,13 +59,14 @@ def web_face(
         version=version(_PACKAGE),
         description="Buy now or wait: decisions of a buy-timing model.",
         lifespan=lifespan,
+        docs_url=None,  # its page loads the script from a public host
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
     )
     guards = [Security(APIKeyHeader(name=KEY_HEADER, auto_error=False))] if has_key else []
     keyed = (401,) if has_key else ()
     _add_pages(app, slot)
+    add_docs_page(app)
     _add_model_info(app, slot, guards, keyed)
     _add_predict(app, guards, keyed)
 
@@ -132,10 +135,16 @@ def _metrics_responses(keyed: tuple[int, ...]) -> dict[int | str, dict[str, Any]
 
 
 def _fitted(schema: dict[str, Any], slot: ModelSlot, limits: LimitSettings) -> dict[str, Any]:
-    """The OpenAPI with the sizes that hold now: rows of a request, and numbers of the model's observation."""
+    """The OpenAPI with what holds now: rows of a request, numbers of the model's observation, and one to try."""
     fitted = copy.deepcopy(schema)
     rows = fitted["components"]["schemas"][PredictRequest.__name__]["properties"]["observations"]
     rows["maxItems"] = limits.max_rows
     width = slot.model.info.observation_size if slot.model else None
     rows["items"] |= {"minItems": width or 1} | ({"maxItems": width} if width else {})
+    rows["examples"] = [[_observation(width or _EXAMPLE_SIZE)]]
     return fitted
+
+
+def _observation(size: int) -> list[float]:
+    """One to try: the price midway, all time left, and a history that stands still."""
+    return [0.5, 1.0, *[0.0] * size][:size]

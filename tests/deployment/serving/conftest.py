@@ -1,6 +1,12 @@
-"""Applications over small models, asked in this process, and a registry whose champion can be moved."""
+"""Applications over small models, asked in this process or as another one, and a registry to move a champion in."""
 
 import asyncio
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +25,7 @@ from deployment.serving.model_sources import FolderSource
 from MLOps.artifacts import RESULT_FILE, sha256_of
 from MLOps.inference.model_files import CARD_FILE, POLICY_FILE
 from MLOps.settings.compose import compose_settings
+from MLOps.settings.project import project_root
 from MLOps.settings.serving import ServeCryptoModelSettings, ServerSettings
 from MLOps.stage import Artifact, StageResult
 from model_registry.champion import ensure_champion, promote
@@ -174,3 +181,61 @@ def registry(workspace: Path) -> Registry:
 def observations() -> FloatArray:
     """(5, 8) float32."""
     return np.random.default_rng(3).normal(size=(5, 8)).astype(np.float32)
+
+
+def _find_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free now."""
+    return _find_port()
+
+
+class Server:
+    """A server's process; it listens once `words` tells so."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.port = _find_port()
+        script = project_root() / "deployment" / "serving" / "serve_crypto_model.py"
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), "--port", str(self.port), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            text=True,
+        )
+
+    def wait_for(self, words: str) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if words in line:
+                return
+        pytest.fail(f"the server never said {words!r}")
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def end(self) -> dict[str, Any]:
+        """Wait for the end; gives the last line of standard output."""
+        out, _ = self.process.communicate(timeout=60)
+        told: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return told
+
+
+@pytest.fixture
+def start(workspace: Path) -> Iterator[Callable[..., Server]]:
+    """A starter of servers as processes, over the workspace: ``start(*flags)``."""
+    started: list[Server] = []
+
+    def make(*arguments: str) -> Server:
+        started.append(Server("--workspace", str(workspace), *arguments))
+        return started[-1]
+
+    yield make
+    for server in started:
+        server.process.kill()
+        server.process.communicate()

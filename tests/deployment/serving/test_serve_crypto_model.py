@@ -1,21 +1,16 @@
 """The server as a process: what it refuses to start with, what it serves, and how it ends."""
 
-import http.client
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployment.serving.serve_crypto_model import main
-from MLOps.settings.project import project_root
 
 BODY = json.dumps({"observations": [[0.1] * 8]})
 JSON = {"Content-Type": "application/json"}
@@ -26,65 +21,14 @@ def _no_key_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SERVING_API_KEY", raising=False)
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def last_line(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err.splitlines()[-1].partition(" ")[2]
 
 
-class Server:
-    """A server's process; it listens once `words` tells so."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.port = free_port()
-        script = project_root() / "deployment" / "serving" / "serve_crypto_model.py"
-        self.process = subprocess.Popen(
-            [sys.executable, str(script), "--port", str(self.port), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            text=True,
-        )
-
-    def wait_for(self, words: str) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            if words in line:
-                return
-        pytest.fail(f"the server never said {words!r}")
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-
-    def end(self) -> dict[str, Any]:
-        """Wait for the end; gives the last line of standard output."""
-        out, _ = self.process.communicate(timeout=60)
-        told: dict[str, Any] = json.loads(out.splitlines()[-1])
-        return told
-
-
-@pytest.fixture
-def start(workspace: Path) -> Iterator[Callable[..., Server]]:
-    started: list[Server] = []
-
-    def make(*arguments: str) -> Server:
-        started.append(Server("--workspace", str(workspace), *arguments))
-        return started[-1]
-
-    yield make
-    for server in started:
-        server.process.kill()
-        server.process.communicate()
-
-
 def test_altered_model_folder_is_not_served(
-    altered_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+    altered_folder: Path, workspace: Path, free_port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ["--model_path", str(altered_folder), "--port", str(free_port()), "--workspace", str(workspace)]
+    flags = ["--model_path", str(altered_folder), "--port", str(free_port), "--workspace", str(workspace)]
     assert main(flags) != 0
     assert "was altered after it was made; allowed: what its stage made" in last_line(capsys)
 
@@ -101,9 +45,9 @@ def test_port_in_use_is_one_clear_line(model_folder: Path, workspace: Path, caps
 
 
 def test_other_address_without_a_key_is_refused(
-    model_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+    model_folder: Path, workspace: Path, free_port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ["--model_path", str(model_folder), "--port", str(free_port()), "--workspace", str(workspace)]
+    flags = ["--model_path", str(model_folder), "--port", str(free_port), "--workspace", str(workspace)]
     assert main([*flags, "serving.host=0.0.0.0"]) == 2
     assert last_line(capsys).startswith("serve_crypto_model: serving.host=0.0.0.0 without an API key")
 
@@ -117,10 +61,14 @@ def test_empty_key_is_refused(
 
 
 def test_host_that_is_no_address_is_refused(
-    model_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    model_folder: Path,
+    workspace: Path,
+    free_port: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SERVING_API_KEY", "a-key-of-the-test-0123456789")
-    flags = ["--model_path", str(model_folder), "--port", str(free_port()), "--workspace", str(workspace)]
+    flags = ["--model_path", str(model_folder), "--port", str(free_port), "--workspace", str(workspace)]
     assert main([*flags, "serving.host='not an address'"]) == 2
     assert "serving.host=not an address is no address" in last_line(capsys)
 
@@ -140,6 +88,7 @@ def test_host_that_is_no_address_is_refused(
 def test_folder_without_a_usable_model_is_refused(
     make_timing_model: Callable[..., str],
     workspace: Path,
+    free_port: int,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     damage: Callable[[Path], object],
@@ -148,12 +97,12 @@ def test_folder_without_a_usable_model_is_refused(
 ) -> None:
     make_timing_model(tmp_path / "model", window_size=6)
     damage(tmp_path / "model")
-    flags = ["--model_path", str(tmp_path / "model"), "--port", str(free_port()), "--workspace", str(workspace)]
+    flags = ["--model_path", str(tmp_path / "model"), "--port", str(free_port), "--workspace", str(workspace)]
     assert main(flags) == status
     assert told in last_line(capsys)
 
 
-def test_term_answers_what_was_asked_for_and_loses_no_request(start: Callable[..., Server], model_folder: Path) -> None:
+def test_term_answers_what_was_asked_for_and_loses_no_request(start: Callable[..., Any], model_folder: Path) -> None:
     """Callers on kept connections ask on and on; each is answered to the last, which closes its connection."""
     server = start("--model_path", str(model_folder))
     server.wait_for("http://127.0.0.1")
@@ -201,7 +150,7 @@ def test_term_answers_what_was_asked_for_and_loses_no_request(start: Callable[..
         server.connect().connect()
 
 
-def test_term_loses_no_request_on_a_new_connection(start: Callable[..., Server], model_folder: Path) -> None:
+def test_term_loses_no_request_on_a_new_connection(start: Callable[..., Any], model_folder: Path) -> None:
     """Callers that open a connection a request are answered or find nobody listening; none is cut off."""
     server = start("--model_path", str(model_folder))
     server.wait_for("http://127.0.0.1")
@@ -242,7 +191,7 @@ def test_term_loses_no_request_on_a_new_connection(start: Callable[..., Server],
     assert (server.process.returncode, told["metrics"]["requests"]) == (0, len(statuses))
 
 
-def test_ending_server_tells_that_it_is_not_ready_and_closes(start: Callable[..., Server], model_folder: Path) -> None:
+def test_ending_server_tells_that_it_is_not_ready_and_closes(start: Callable[..., Any], model_folder: Path) -> None:
     server = start("--model_path", str(model_folder), "serving.drain_linger_seconds=60")
     server.wait_for("http://127.0.0.1")
     server.process.send_signal(signal.SIGTERM)
@@ -257,7 +206,7 @@ def test_ending_server_tells_that_it_is_not_ready_and_closes(start: Callable[...
     assert json.load(answers["/ready"])["reason"] == "the server is about to end"
 
 
-def test_interrupt_ends_it_as_a_shell_expects(start: Callable[..., Server], model_folder: Path) -> None:
+def test_interrupt_ends_it_as_a_shell_expects(start: Callable[..., Any], model_folder: Path) -> None:
     server = start("--model_path", str(model_folder), "serving.drain_linger_seconds=0")
     server.wait_for("http://127.0.0.1")
     server.process.send_signal(signal.SIGINT)
@@ -266,7 +215,7 @@ def test_interrupt_ends_it_as_a_shell_expects(start: Callable[..., Server], mode
 
 
 def test_champion_that_moves_is_followed_without_a_failed_request(
-    start: Callable[..., Server], registry: Any, make_timing_model: Callable[..., str], tmp_path: Path
+    start: Callable[..., Any], registry: Any, make_timing_model: Callable[..., str], tmp_path: Path
 ) -> None:
     server = start("registry.kind=filesystem", "serving.poll_seconds=0.05")
     server.wait_for("serving crypto_timing version 1 (buy_first")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from deployment.serving.docs_page import DOCS_ROUTES
 from deployment.serving.server_metrics import ROUTES
 from MLOps.inference.model_files import model_digest
 from MLOps.inference.timing_model import write_buy_first
@@ -15,7 +16,7 @@ from MLOps.inference.timing_model import write_buy_first
 def test_front_page_leads_to_every_other(service: Any) -> None:
     told = service.ask("GET", "/").json()
     assert told["name"] == "crypto-timing-predictor"
-    assert set(told["links"].values()) | {"/", "/openapi.json"} == ROUTES
+    assert set(told["links"].values()) | {"/", "/openapi.json"} | DOCS_ROUTES == ROUTES
     pages = [link for link in told["links"].values() if link != "/predict"]
     assert {page: service.ask("GET", page).status_code for page in pages} == dict.fromkeys(pages, 200)
 
@@ -68,9 +69,12 @@ def test_openapi_holds_the_sizes_of_now(make_service: Callable[..., Any], tmp_pa
     told = observations()
     assert (told["minItems"], told["maxItems"]) == (1, 7)
     assert (told["items"]["minItems"], told["items"]["maxItems"]) == (8, 8)
+    (example,) = told["examples"]
+    assert service.post(example).status_code == 200
     write_buy_first(tmp_path / "baseline")
     service.application.slot.put(make_service(folder=tmp_path / "baseline").application.slot.model)
     assert (observations()["items"]["minItems"], "maxItems" in observations()["items"]) == (1, False)
+    assert service.post(observations()["examples"][0]).status_code == 200
 
 
 def test_metrics_parse_and_follow_the_conventions(service: Any) -> None:
