@@ -31,6 +31,11 @@ def override_text(key: str, value: object) -> str:
     return f"{key}={value if bare else json.dumps(value, default=str, ensure_ascii=False)}"
 
 
+def plan_overrides(plan: Plan, stage: str) -> dict[str, str]:
+    """What the plan itself lays over the YAML of one of its stages: by key, ``key=value``."""
+    return {key: override_text(key, value) for key, value in plan.overrides.items() if stage in plan.owners(key)}
+
+
 def reports_folder(plan: Plan, overrides: Mapping[str, str]) -> Path:
     """The reports of the workspace that the run works in."""
     return _paths(plan.steps[0].stage, overrides.get(WORKSPACE_KEY)).reports
@@ -91,10 +96,11 @@ class ChainRun:
         return self.reports / "chains" / re.sub(r"[^\w.+-]", "_", self.run_id)
 
     def arguments(self, step: Step, results: Results) -> list[str]:
-        """The command line of `step`: the run's date, what the plan wires, what a person gave over that."""
+        """The command line of `step`: the run's date, what the plan wires and sets, what a person gave over that."""
         wired = {key: override_text(key, resolved(value, results)) for key, value in step.overrides.items()}
         given = {key: text for key, text in self.overrides.items() if step.stage in self.plan.owners(key)}
-        return ["--run_date", self.run_date.isoformat(), *(wired | given).values()]
+        texts = wired | plan_overrides(self.plan, step.stage) | given
+        return ["--run_date", self.run_date.isoformat(), *texts.values()]
 
     def process(
         self,

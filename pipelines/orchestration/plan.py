@@ -59,6 +59,10 @@ class Plan(Settings):
     starts_paused: bool = Field(description="Whether a person must switch the schedule on in Airflow first.")
     updates: str | None = Field(description="Asset that is updated when the last step made something new.")
     steps: tuple[Step, ...] = Field(min_length=1, description="The stages, in their order.")
+    overrides: dict[str, Override] = Field(
+        description="Settings that lie over every stage's YAML that knows the key, and not as its own; what a person "
+        "gives lies over them.",
+    )
     form: tuple[str, ...] = Field(description="Settings keys that the trigger form asks for.")
     outcome: dict[str, str] = Field(description="What is told at the end: name to ${stage.field}.")
     stages: dict[str, StageEntry] = Field(description="The table of stages.")

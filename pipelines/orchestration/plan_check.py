@@ -31,6 +31,7 @@ def faults_of(plan: Plan) -> Iterator[str]:
             reached = (model for step, model in zip(plan.steps, models, strict=True) if key not in step.own)
             if not any(find_field(model, key) for model in reached):
                 yield f"form: {key} is a setting of none of the plan's stages"
+        yield from _override_faults(plan)
     for name, text in plan.outcome.items():
         yield from _reference_faults(f"outcome.{name}", references(text), earlier)
 
@@ -46,6 +47,16 @@ def _stage_faults(place: str, step: Step, entry: StageEntry, models: list[type[B
     for key in (*step.overrides, *step.own):
         if not holds_key(models[-1], key):
             yield f"{place}: {key} is no setting of this stage"
+
+
+def _override_faults(plan: Plan) -> Iterator[str]:
+    for key, value in plan.overrides.items():
+        if not plan.owners(key):
+            yield f"overrides: {key} is a setting of none of the plan's stages"
+        for own in plan.own_within(key):
+            yield f"overrides: {key} would reach what a stage has of its own ({own})"
+        if isinstance(value, str):
+            yield from _reference_faults(f"overrides.{key}", references(value), [])
 
 
 def _reference_faults(place: str, paths: Sequence[tuple[str, ...]], earlier: Sequence[str]) -> Iterator[str]:

@@ -55,12 +55,11 @@ def test_dag_files_import_no_heavy_module(parsed: dict[str, object], capsys: pyt
 
 
 def test_each_file_holds_the_dag_of_its_plan(parsed: dict[str, object]) -> None:
+    buy_timing = ["check_data_drift", "evaluate_crypto_timing", "ingest_crypto_bars", "promote_crypto_timing"]
     assert parsed["dags"] == {
         "crypto_data": ["ingest_crypto_bars", "measure_signal_rates"],
-        "crypto_timing": [
-            *("check_data_drift", "evaluate_crypto_timing", "ingest_crypto_bars", "promote_crypto_timing"),
-            "train_rainbow",
-        ],
+        "crypto_timing": [*buy_timing, "train_rainbow"],
+        "crypto_timing_eth": [*buy_timing, "train_rainbow"],
         "daily_data": ["ingest_data"],
         "drift_watch": ["build_features", "check_data_drift", "ingest_data", "score_news"],
         "full_strategy": [

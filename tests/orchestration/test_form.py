@@ -40,6 +40,14 @@ def test_untouched_fields_are_left_out(plan: Plan) -> None:
     assert overrides_of(plan, conf) == {"training.seed": "training.seed=7"}
 
 
+def test_a_field_of_a_plan_of_its_own_coin_begins_with_what_the_plan_says() -> None:
+    plan = load_plan("crypto_timing_eth")
+    plan = plan.model_copy(update={"form": (*plan.form, "data.cycle_steps", "data.symbol")})
+    defaults = {field.key: field.default for field in form_fields(plan)}
+    assert (defaults["data.cycle_steps"], defaults["data.symbol"]) == (7, "ETH")
+    assert overrides_of(plan, defaults | {"data.symbol": "BTC"}) == {"data.symbol": 'data.symbol="BTC"'}
+
+
 def test_values_reach_the_settings_as_they_were_given() -> None:
     given = {
         "training.seed": 7,

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from MLOps.errors import SettingsError
 from MLOps.settings.alert_delivery import DeliverAlertsSettings
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.project import project_root
-from pipelines.orchestration.chain_run import override_text
+from pipelines.orchestration.chain_run import override_text, plan_overrides
 from pipelines.orchestration.load_plan import load_plan
 
 PLANS = sorted(
@@ -91,9 +92,54 @@ def test_a_stage_whose_script_is_gone_is_told(plan_values: dict[str, Any], write
 
 def test_an_unknown_plan_is_told_with_those_there_are() -> None:
     with pytest.raises(
-        SettingsError, match="no plan 'weekly'; allowed: crypto_data, crypto_timing, daily_data, drift_watch"
+        SettingsError, match="no plan 'weekly'; allowed: crypto_data, crypto_timing, crypto_timing_eth, daily_data, dri"
     ):
         load_plan("weekly")
+
+
+def _based_on_pair(folder: Path, **own: Any) -> Path:
+    (folder / "other.yaml").write_text(yaml.safe_dump({"based_on": "pair", **own}))
+    return folder
+
+
+def test_a_plan_that_is_based_on_another_holds_what_differs(
+    plan_values: dict[str, Any], write_plan: Callable[..., Path]
+) -> None:
+    folder = _based_on_pair(write_plan(plan_values), description="Other.", overrides={"registry.model_name": "other"})
+    base, other = load_plan("pair", folder), load_plan("other", folder)
+    assert (base.overrides, other.overrides) == ({}, {"registry.model_name": "other"})
+    changed = {"name": "other", "description": "Other.", "overrides": other.overrides}
+    assert other == base.model_copy(update=changed)
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ({"based_on": "nobody"}, "there is no plan 'nobody'; allowed: other, pair"),
+        ({"based_on": "other"}, "based_on: other is itself based on other; allowed: a plan that stands on its own"),
+        ({"overrides": {"wings": 2}}, "overrides: wings is a setting of none of the plan's stages"),
+        ({"overrides": {"registry": {"kind": "mlflow"}}}, "overrides.registry"),
+        ({"overrides": {"bars_path": "${build_features.folder}"}}, "overrides.bars_path: ${build_features.folder}"),
+        ({"overrides": {"registry": "x"}}, "would reach what a stage has of its own (build_features: registry.kind)"),
+    ],
+)
+def test_a_fault_of_a_plan_that_is_based_on_another_names_the_file(
+    own: dict[str, Any], told: str, plan_values: dict[str, Any], write_plan: Callable[..., Path]
+) -> None:
+    plan_values["steps"][0]["own"] = ["registry.kind"]
+    folder = _based_on_pair(write_plan(plan_values), **own)
+    with pytest.raises(SettingsError) as error:
+        load_plan("other", folder)
+    assert told in str(error.value)
+    assert str(folder) in str(error.value)
+
+
+def test_a_fault_of_the_base_is_told_with_both_files(
+    plan_values: dict[str, Any], write_plan: Callable[..., Path]
+) -> None:
+    folder = _based_on_pair(write_plan(_changed(plan_values, "steps.1.overrides", {"wings": 2})))
+    with pytest.raises(SettingsError, match=r"wings is no setting of this stage; mend: .*other.yaml or .*pair.yaml"):
+        load_plan("other", folder)
 
 
 def test_a_broken_file_is_told(plan_values: dict[str, Any], write_plan: Callable[..., Path]) -> None:
@@ -141,8 +187,22 @@ def test_a_fee_that_is_tried_out_changes_what_is_judged_and_not_what_is_demanded
     assert plan.owners("evidence.environment.fee_bps") == ["promote_crypto_timing"]
 
 
-def test_another_coin_is_chosen_for_the_cycles_and_for_the_bars() -> None:
-    plan = load_plan("crypto_timing")
+def test_another_coin_is_chosen_for_bars_cycles_evidence_and_champion_by_a_plan_of_its_own() -> None:
+    bitcoin, plan = load_plan("crypto_timing"), load_plan("crypto_timing_eth")
+    assert plan.steps == bitcoin.steps
+    assert plan.schedule.cron != bitcoin.schedule.cron
+    models = {step.stage: plan.settings_type(step.stage) for step in plan.steps}
+    told = {
+        stage: compose_settings(model, stage, list(plan_overrides(plan, stage).values())).model_dump(mode="json")
+        for stage, model in models.items()
+    }
+    assert {settings["data"]["symbol"] for settings in told.values() if "data" in settings} == {"ETH"}
+    assert told["promote_crypto_timing"]["evidence"]["data"]["symbol"] == "ETH"
+    assert {
+        settings["data"]["cycle_steps"] for settings in told.values() if "cycle_steps" in settings.get("data", {})
+    } == {7}
+    named = {stage: settings["registry"]["model_name"] for stage, settings in told.items()}
+    assert set(named.values()) == {"crypto_timing_eth"}
     assert plan.owners("data") == ["check_data_drift", "train_rainbow", "evaluate_crypto_timing"]
     assert plan.owners("data.symbol") == ["ingest_crypto_bars", *plan.owners("data")]
     assert plan.owners("data@evidence.data") == ["promote_crypto_timing"]

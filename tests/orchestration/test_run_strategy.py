@@ -63,6 +63,21 @@ def test_what_is_a_steps_own_is_not_overridden(
     assert reached == [False, True]
 
 
+def test_a_plans_overrides_lie_over_its_steps_and_below_what_a_person_gives(
+    plan_values: dict[str, Any], write_plan: Callable[..., Path], run_pair: Chain, workspace: Path
+) -> None:
+    plan_values["overrides"] = {"fill_limit_sessions": 3, "registry.model_name": "mine", "registry.kind": "filesystem"}
+    plan_values["steps"][0]["own"] = ["registry.kind"]
+    write_plan(plan_values)
+    assert run_pair("registry.model_name=yours") == 0
+    chain, steps = read_chain(newest_chain(workspace / "reports"))
+    first, second = (str(step.result and step.result.details["arguments"]).split() for step in steps)
+    assert first[2:] == ["fill_limit_sessions=3", "registry.model_name=yours", f"paths.workspace='{workspace}'"]
+    assert 'registry.kind="filesystem"' in second
+    assert "registry.model_name=yours" in second
+    assert chain.overrides == (f"paths.workspace='{workspace}'", "registry.model_name=yours")
+
+
 @pytest.mark.parametrize("whole", ["registry={model_name: mine}", "registry={kind: filesystem}"])
 def test_a_section_given_whole_that_holds_a_steps_own_is_refused(
     whole: str,
@@ -145,7 +160,7 @@ def test_what_is_no_override_is_refused(run_pair: Chain, text: str, capfd: pytes
 
 def test_an_unknown_plan_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
     assert run_strategy.main(["weekly"]) == 2
-    told = "weekly: there is no plan 'weekly'; allowed: crypto_data, crypto_timing, daily_data"
+    told = "weekly: there is no plan 'weekly'; allowed: crypto_data, crypto_timing, crypto_timing_eth, daily_data"
     assert capfd.readouterr().err.startswith(told)
 
 
