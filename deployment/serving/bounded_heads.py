@@ -3,6 +3,7 @@
 uvicorn keeps each header it is sent, and waits for the rest of a head for ever; both need no key.
 """
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -43,12 +44,17 @@ class BoundedHeads(JoiningProtocol, IgnoredUpgrades):
     ----------
     limits : LimitSettings
         The bounds.
+    count_refusal : callable
+        ``count_refusal(status)`` is told of each message that is refused before it is a request, or in its midst:
+        the application hears nothing of them. So are those that get no answer, because one to an earlier request
+        is due first.
     **uvicorns : Any
         What uvicorn gives a protocol.
     """
 
-    def __init__(self, limits: LimitSettings, **uvicorns: Any) -> None:
+    def __init__(self, limits: LimitSettings, count_refusal: Callable[[int], None], **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
+        self._count_refusal = count_refusal
         self._most, self._seconds = limits.max_head_kib * 1024, limits.head_seconds
         self._place, self._bare_bytes, self._has_moved = _Place.HEAD, 0, False
         self._head_timer: Any = None
@@ -116,6 +122,11 @@ class BoundedHeads(JoiningProtocol, IgnoredUpgrades):
         self._place, self._has_moved = _Place.END, True
         super().on_message_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        self._count_refusal(400)
+        super().send_400_response(msg)
+
     def _is_over(self) -> bool:
         return self._is_refused or self.transport.is_closing()
 
@@ -138,6 +149,7 @@ class BoundedHeads(JoiningProtocol, IgnoredUpgrades):
     def _refuse(self, status: int, phrase: str, reason: str) -> None:
         """Answer and end; without an answer where one to an earlier request is due first."""
         self._is_refused = True
+        self._count_refusal(status)
         self._stop_clock()
         if self.cycle is None or self.cycle.response_complete:
             body = orjson.dumps({"reason": reason, "field": None})

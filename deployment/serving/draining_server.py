@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -34,10 +34,12 @@ class DrainingServer(uvicorn.Server):
         The application.
     settings : ServerSettings
         Times.
+    count_refusal : callable
+        ``count_refusal(status)`` is told of what is refused before it is a request.
     """
 
-    def __init__(self, gate: Gate, settings: ServerSettings) -> None:
-        protocol: Any = partial(BoundedHeads, settings.limits)
+    def __init__(self, gate: Gate, settings: ServerSettings, count_refusal: Callable[[int], None]) -> None:
+        protocol: Any = partial(BoundedHeads, settings.limits, count_refusal)
         super().__init__(
             uvicorn.Config(
                 gate,

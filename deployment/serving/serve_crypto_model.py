@@ -45,7 +45,7 @@ def serve_crypto_model(settings: ServeCryptoModelSettings, tracker: Tracker) -> 
     keys = key_check(settings.serving)
     with _bound(settings.serving.host, settings.ports.predictor) as listener:
         application = _application(settings, keys)
-        server = DrainingServer(application.gate, settings.serving)
+        server = DrainingServer(application.gate, settings.serving, application.metrics.refused_message)
         _LOG.info("an API key is %s", "demanded" if keys.is_on else "not demanded")
         gc.collect()
         gc.freeze()  # what stands now stays: collections while serving need not walk through it, which takes tens of ms

@@ -1,7 +1,8 @@
 """What the server tells Prometheus, on its own page.
 
 Names follow https://prometheus.io/docs/practices/naming/. Labels take few values: routes that exist (`other` stands
-for all else), statuses, versions. None carries a digest or a path; those stand at /model/info.
+for all else, `none` for what was refused before it was a request), statuses, versions. None carries a digest or a
+path; those stand at /model/info.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from deployment.serving.docs_page import DOCS_ROUTES
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ROUTES = DOCS_ROUTES | {"/", "/health", "/ready", "/model/info", "/predict", "/metrics", "/openapi.json"}
+_NO_ROUTE = "none"
 _PREFIX = "trading_predictor"
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _POWERS = tuple(float(2**exponent) for exponent in range(13))
@@ -78,6 +80,10 @@ class ServerMetrics:
         count, duration = series
         count.inc()
         duration.observe(seconds)
+
+    def refused_message(self, status: int) -> None:
+        """Count what was refused before it was a request: a head too long, too slow, or no HTTP; it took no time."""
+        self._requests.labels(_NO_ROUTE, str(status)).inc()
 
     def batch(self, requests: int, rows: int) -> None:
         """Count a batch."""

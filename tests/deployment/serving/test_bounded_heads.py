@@ -39,10 +39,9 @@ async def answer_at_once(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def talk(
-    work: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]], *overrides: str, app: Any
-) -> Any:
-    """What `work` gives over one connection to `app`."""
+def talk(work: Work, *overrides: str, app: Any, counted: list[int] | None = None) -> Any:
+    """What `work` gives over one connection to `app`; `counted` gets the refusals that are told."""
+    count = [] if counted is None else counted
     limits = compose_settings(ServeCryptoModelSettings, "serve_crypto_model", overrides).serving.limits
 
     async def inside() -> Any:
@@ -50,7 +49,7 @@ def talk(
         config = uvicorn.Config(app, ws="none", log_config=None)
         config.load()
         server = await asyncio.get_running_loop().create_server(
-            lambda: BoundedHeads(limits, config=config, server_state=state, app_state={}), "127.0.0.1", 0
+            lambda: BoundedHeads(limits, count.append, config=config, server_state=state, app_state={}), "127.0.0.1", 0
         )
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         try:
@@ -63,7 +62,7 @@ def talk(
     return asyncio.run(inside())
 
 
-def sent(data: bytes, *overrides: str, app: Any = tell_length) -> bytes:
+def sent(data: bytes, *overrides: str, app: Any = tell_length, counted: list[int] | None = None) -> bytes:
     """All that comes back for `data`, until the server closes (or cuts it off)."""
 
     async def work(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
@@ -74,7 +73,7 @@ def sent(data: bytes, *overrides: str, app: Any = tell_length) -> bytes:
                 parts.append(part)
         return b"".join(parts)
 
-    found: bytes = talk(work, *overrides, app=app)
+    found: bytes = talk(work, *overrides, app=app, counted=counted)
     return found
 
 
@@ -183,6 +182,29 @@ def test_body_that_nobody_waits_for_has_its_clock_too() -> None:
         return await reader.read()
 
     assert talk(work, "serving.limits.head_seconds=0.05", app=answer_at_once) == b""
+
+
+TRAILERS = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\n" + b"a:\r\n" * 50_000
+
+
+@pytest.mark.parametrize(
+    ("data", "statuses"),
+    [
+        (request(100), []),
+        (b"", []),
+        (request(32 * KIB + 1), [431]),
+        (TRAILERS, [431]),
+        (b"GET / HTTP/1.1\r\nHost:", [408]),
+        (b"\x16\x03\x01", [400]),
+        (request(100, "Transfer-Encoding: chunked", body=b"no length\r\n"), [400]),
+        (b"GET / HTTP/1.1\r\n\r\n" * 10_000, [400]),
+    ],
+    ids=["sound", "silent", "long head", "long trailers", "slow head", "no HTTP", "broken body", "too many at once"],
+)
+def test_what_is_refused_before_it_is_a_request_is_counted_once(data: bytes, statuses: list[int]) -> None:
+    counted: list[int] = []
+    sent(data, "serving.limits.head_seconds=0.05", counted=counted)
+    assert counted == statuses
 
 
 UPGRADE = ("Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA")

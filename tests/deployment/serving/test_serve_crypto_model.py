@@ -206,6 +206,20 @@ def test_ending_server_tells_that_it_is_not_ready_and_closes(start: Callable[...
     assert json.load(answers["/ready"])["reason"] == "the server is about to end"
 
 
+def test_what_is_no_request_shows_in_the_metrics(start: Callable[..., Any], model_folder: Path) -> None:
+    server = start("--model_path", str(model_folder))
+    server.wait_for("http://127.0.0.1")
+    for sent, status in ((b"no HTTP\r\n\r\n", b"400"), (b"GET /" + b"x" * 40_000, b"431")):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(sent)
+            assert connection.recv(100).split()[1] == status
+    connection = server.connect()
+    connection.request("GET", "/metrics")
+    page = connection.getresponse().read().decode()
+    for status in (400, 431):
+        assert f'trading_predictor_requests_total{{route="none",status="{status}"}} 1.0' in page
+
+
 def test_interrupt_ends_it_as_a_shell_expects(start: Callable[..., Any], model_folder: Path) -> None:
     server = start("--model_path", str(model_folder), "serving.drain_linger_seconds=0")
     server.wait_for("http://127.0.0.1")
