@@ -20,6 +20,7 @@ from MLOps.settings.setting_faults import Layer, told_fault
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
+    from hydra.errors import MissingConfigException
     from omegaconf import DictConfig
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
@@ -73,7 +74,7 @@ def compose_values(
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    choices, assignments = _split(overrides)
+    choices, assignments = _split(overrides, _groups_of(stage))
     config, layers = _compose(project_root() / "config", f"stages/{stage}", choices)
     try:
         for file in files:
@@ -152,7 +153,7 @@ def _compose(folder: Path, name: str, overrides: list[str]) -> tuple["DictConfig
     """Compose ``<folder>/<name>.yaml`` with both roots on Hydra's search path."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, MissingConfigException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -165,9 +166,23 @@ def _compose(folder: Path, name: str, overrides: list[str]) -> tuple["DictConfig
             OmegaConf.set_struct(config, False)
             chosen = dict(config.hydra.runtime.choices)
             del config["hydra"]
+    except MissingConfigException as error:
+        raise _no_choice(error, overrides, folder / f"{name}.yaml") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_first_line(error), mend=readable(folder / f"{name}.yaml")) from error
     return config, _layers(folder, name, chosen)
+
+
+def _no_choice(error: "MissingConfigException", overrides: Sequence[str], primary: Path) -> SettingsError:
+    """A YAML that was chosen and is not there: by an override, else by the primary file or one that it takes."""
+    missing = error.missing_cfg_file or ""
+    choice = missing.rpartition("/")[2]
+    given = next((text for text in overrides if text.partition("=")[2].strip("'\"") == choice), None)
+    allowed = ", ".join(error.options or ())
+    if given is None:
+        return SettingsError(f"there is no {missing}.yaml", allowed, readable(primary))
+    told = masked_override(given)
+    return SettingsError(told, allowed, f"command line: {told}")
 
 
 def _layers(folder: Path, name: str, chosen: Mapping[Any, Any]) -> list[Layer]:
@@ -203,7 +218,15 @@ def _dotted(content: Any, prefix: str) -> Iterable[str]:
             yield from _dotted(value, f"{prefix}{key}.")
 
 
-def _split(overrides: Sequence[str]) -> tuple[list[str], list["Override"]]:
+def _groups_of(stage: str) -> list[str]:
+    """What chooses a YAML of the stage's defaults list: ``data``, or ``rl_agents@agent`` where the section differs."""
+    primary = project_root() / "config" / "stages" / f"{stage}.yaml"
+    defaults = yaml.safe_load(primary.read_text(encoding="utf-8")).get("defaults", []) if primary.is_file() else []
+    entries = (str(key).lstrip("/").partition("@") for entry in defaults if isinstance(entry, dict) for key in entry)
+    return [group if section in {"", group} else f"{group}@{section}" for group, _, section in entries]
+
+
+def _split(overrides: Sequence[str], groups: Sequence[str]) -> tuple[list[str], list["Override"]]:
     """Group choices for the defaults list, and assignments to keys."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -218,8 +241,13 @@ def _split(overrides: Sequence[str]) -> tuple[list[str], list["Override"]]:
             raise SettingsError(f"override {shown!r} cannot be read", "key=value", "the command line") from error
         if override.is_sweep_override() or not override.type or override.type.name != "CHANGE":
             raise SettingsError(f"override {shown!r}", "key=value, one value a key", "the command line")
-        if override.package is not None or _is_group(override.key_or_group, override.value()):
+        key, value = override.key_or_group, override.value()
+        if override.package is not None:
             choices.append(text)
+        elif key in groups and isinstance(value, (str, int, float)):
+            choices.append(text if isinstance(value, str) else f"{key}='{value}'")  # Hydra takes names alone
+        elif _is_group(key, value):
+            raise SettingsError(f"{shown}: no group of this stage", ", ".join(groups) or "none", "the command line")
         else:
             assignments.append(override)
     return choices, assignments

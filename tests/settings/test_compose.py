@@ -81,7 +81,14 @@ def test_file_of_the_users_own_reaches_both_roots(tmp_path: Path) -> None:
         ("zebra=3", "zebra: unknown key; allowed: paths,"),
         ("window", "override 'window' cannot be read; allowed: key=value"),
         ("window=1,2", "override 'window=1,2'; allowed: key=value, one value a key"),
-        ("machines@machine=absent", "absent"),
+        (
+            "machines@machine=absent",
+            "machines@machine=absent; allowed: fast_machine, slow_machine; mend: command line: machines@machine=absent",
+        ),
+        (
+            "machines=fast_machine",
+            "machines=fast_machine: no group of this stage; allowed: machines@machine; mend: the",
+        ),
         ("window.deep=3", "window"),
     ],
 )
@@ -90,6 +97,25 @@ def test_bad_override_is_one_clear_line(override: str, message: str) -> None:
         probe(override)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["machine=absent", "machine='absent'", "machine=3"])
+def test_group_of_a_sections_own_name_tells_its_choices(project: Path, given: str) -> None:
+    """What is chosen is a file, not a section of keys."""
+    (project / "config" / "machines").rename(project / "config" / "machine")
+    primary = project / "config" / "stages" / "probe.yaml"
+    primary.write_text(primary.read_text().replace("/machines@machine", "/machine@machine"))
+    assert probe("machine=fast_machine").machine.kind == "fast"
+    assert probe("machine={kind: mine}").machine.kind == "mine"
+    with pytest.raises(SettingsError, match=r"^machine=.*; allowed: fast_machine, slow_machine; mend: command line: m"):
+        probe(given)
+
+
+def test_file_that_the_primary_takes_and_that_is_gone_is_told_with_the_primary(project: Path) -> None:
+    (project / "config" / "machines" / "slow_machine.yaml").unlink()
+    told = r"^there is no machines/slow_machine.yaml; allowed: fast_machine; mend: config/stages/probe.yaml$"
+    with pytest.raises(SettingsError, match=told):
+        probe()
 
 
 def test_override_is_taken_literally() -> None:
