@@ -9,9 +9,9 @@ import pandas as pd
 
 from MLOps.errors import DataError
 from MLOps.market.crypto_bars import COLUMNS, PRICES, check_crypto_bars
+from MLOps.settings.bar_frequency import BAR_LENGTHS
 from MLOps.settings.crypto_pickle import ConvertCryptoPickleSettings, TimeUnit
 
-_LENGTHS = {"1h": pd.Timedelta(hours=1), "1d": pd.Timedelta(days=1)}
 _EARLIEST, _LATEST = pd.Timestamp("1678-01-01", tz="UTC"), pd.Timestamp("2262-01-01", tz="UTC")  # pandas' whole years
 _SPAN = "the years 1678 to 2261"
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}.*")
@@ -35,7 +35,7 @@ def frame_to_crypto_bars(frame: pd.DataFrame, settings: ConvertCryptoPickleSetti
         If a column is missing, holds what is no number or no time, or the bars break the contract, lie at other
         distances than `frequency`, or have a price outside of their range.
     """
-    columns, length = settings.columns, _LENGTHS[settings.frequency]
+    columns, length = settings.columns, pd.Timedelta(BAR_LENGTHS[settings.frequency])
     if frame.empty:
         raise DataError(f"{place} holds no row", "at least one bar", "pickle_path")
     close = _numbers(frame, columns.close, "close", place)

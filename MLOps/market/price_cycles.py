@@ -15,6 +15,7 @@ import pandas as pd
 
 from MLOps.errors import DataError
 from MLOps.market.crypto_bars import bar_length, read_crypto_bars
+from MLOps.settings.bar_frequency import BAR_LENGTHS
 from MLOps.settings.stage_settings import PathSettings
 from MLOps.settings.timing import TimingDataSettings
 
@@ -25,7 +26,6 @@ TimeArray = npt.NDArray[np.datetime64]
 
 SPLITS = ("train", "validation", "test")
 _DAY = pd.Timedelta(days=1)
-_LENGTHS = {"1h": pd.Timedelta(hours=1), "1d": _DAY}
 _MEND = "config/data/{}.yaml"
 _MAKER = "pipelines/data_ingestion/ingest_crypto_bars.py"
 
@@ -97,11 +97,11 @@ def timing_prices_of(bars: pd.DataFrame, data: TimingDataSettings, place: str = 
     """The closes of bars that follow the contract; raises as `read_timing_prices`."""
     if (held := str(bars["ticker"].iloc[0])) != data.symbol:
         raise DataError(f"{place} holds {held}, not {data.symbol}", "bars of data.symbol", "data.symbol, or bars_path")
-    length, asked = bar_length(bars), _LENGTHS[data.frequency]
+    length, asked = bar_length(bars), pd.Timedelta(data.bar_length)
     if length > asked or asked % length:
         raise DataError(
             f"data.frequency={data.frequency} of {held}, whose bars last {_said(length)}",
-            ", ".join(name for name, known in _LENGTHS.items() if known >= length) or "none: bars of a day at most",
+            ", ".join(name for name, known in BAR_LENGTHS.items() if known >= length) or "none: bars of a day at most",
             f"data.frequency in {_MEND.format(held.lower())}",
         )
     if length < asked:
@@ -113,7 +113,7 @@ def timing_prices_of(bars: pd.DataFrame, data: TimingDataSettings, place: str = 
 
 
 def _said(length: pd.Timedelta) -> str:
-    return {_LENGTHS["1h"]: "one hour", _DAY: "one day"}.get(length, str(length))
+    return {pd.Timedelta(hours=1): "one hour", _DAY: "one day"}.get(length, str(length))
 
 
 def _joined(bars: pd.DataFrame, length: pd.Timedelta, count: int, place: str) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from datetime import date
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from MLOps.settings.stage_settings import StageSettings, machine_field
 from MLOps.settings.timing import TimingDataSettings
@@ -24,6 +24,10 @@ class InferCryptoTimingSettings(StageSettings):
     )
     data: TimingDataSettings = Field(
         description="The bars' coin; frequency, window and cycle come from the model, where it has them."
+    )
+    cycles_from: AwareDatetime = Field(
+        description="Instant at which a cycle begins, ISO 8601 with time zone; all others count from it, forwards and "
+        "backwards, whatever the file begins with."
     )
     first_day: date | None = Field(description="First day, in UTC, whose decisions are written; empty means all.")
     threads: int = machine_field("Threads of one ONNX Runtime call.", ge=1, le=64)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from MLOps.settings.bar_frequency import BarFrequency
 from MLOps.settings.crypto_source import Ticker
 from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
 
@@ -31,7 +32,7 @@ class ConvertCryptoPickleSettings(StageSettings):
     )
     max_file_mib: int = machine_field("A larger file is not read, in MiB.", ge=1, le=4096)
     symbol: Ticker = Field(description="The coin, by its ticker.")
-    frequency: Literal["1h", "1d"] = Field(description="Length of a bar.")
+    frequency: BarFrequency = Field(description="Length of a bar.")
     columns: PickleColumns = Field(description="Which column is which.")
     times_tell: Literal["opening", "closing"] = Field(description="Which end of a bar its time tells.")
     time_unit: TimeUnit | None = Field(

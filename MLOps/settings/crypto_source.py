@@ -1,16 +1,16 @@
 """Settings of the source of crypto bars: data files inside public package archives."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, Field, NaiveDatetime, field_validator, model_validator
 
+from MLOps.settings.bar_frequency import BAR_LENGTHS, BarFrequency
 from MLOps.settings.packaged_file import PackagedFile
 from MLOps.settings.stage_settings import Settings, machine_field
 
 Ticker = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,10}$")]
-_BAR_LENGTHS = {"1h": timedelta(hours=1), "1d": timedelta(days=1)}
 
 
 class MissingSpan(Settings):
@@ -68,7 +68,7 @@ class CryptoColumns(Settings):
 class CryptoSymbol(PackagedFile):
     """Bars of one cryptocurrency, a CSV inside a package archive; its rows may be in any order."""
 
-    frequency: Literal["1h", "1d"] = Field(description="Length of a bar.")
+    frequency: BarFrequency = Field(description="Length of a bar.")
     header_line: int = Field(ge=1, le=100, description="Line of the file that holds the columns' names.")
     time_format: str = Field(min_length=1, description="How the file writes times, in strptime's words.")
     columns: CryptoColumns = Field(description="Names of the columns.")
@@ -82,7 +82,7 @@ class CryptoSymbol(PackagedFile):
 
     @property
     def bar_length(self) -> timedelta:
-        return _BAR_LENGTHS[self.frequency]
+        return BAR_LENGTHS[self.frequency]
 
 
 class CryptoSourceSettings(Settings):

@@ -1,10 +1,10 @@
 """Settings of the buy-timing market: which prices, cut into which cycles, and what a purchase costs."""
 
-from datetime import date
-from typing import Literal
+from datetime import date, timedelta
 
 from pydantic import Field, model_validator
 
+from MLOps.settings.bar_frequency import BAR_LENGTHS, BarFrequency
 from MLOps.settings.crypto_source import Ticker
 from MLOps.settings.stage_settings import Settings
 
@@ -13,7 +13,7 @@ class TimingDataSettings(Settings):
     """Prices of one coin, the cycles within which it is bought once, and the three windows of time."""
 
     symbol: Ticker = Field(description="Cryptocurrency, by its name under sources.crypto.symbols: BTC or ETH.")
-    frequency: Literal["1h", "1d"] = Field(
+    frequency: BarFrequency = Field(
         description="Time from one decision to the next; hourly bars are joined to days where 1d is asked."
     )
     window_size: int = Field(ge=2, le=1000, description="Closes that the agent sees, the present one among them.")
@@ -22,6 +22,11 @@ class TimingDataSettings(Settings):
     validation_start: date = Field(description="First day to choose a model on; training ends with the day before.")
     test_start: date = Field(description="First day to judge on; validation ends with the day before.")
     test_end: date | None = Field(description="Last day to judge on; empty means the last one of the data.")
+
+    @property
+    def bar_length(self) -> timedelta:
+        """Time from one decision to the next."""
+        return BAR_LENGTHS[self.frequency]
 
     @model_validator(mode="after")
     def _in_order(self) -> "TimingDataSettings":

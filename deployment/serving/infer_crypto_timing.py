@@ -9,7 +9,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ import pandas as pd
 from deployment.serving.model_sources import ChampionSource, FolderSource
 from deployment.serving.observation_body import BodyError, FloatArray, read_observations
 from deployment.serving.served_model import ServedModel
-from deployment.serving.timing_decisions import COLUMNS, decide_bars, decide_observations
+from deployment.serving.timing_decisions import COLUMNS, CycleGrid, decide_bars, decide_observations
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, written_whole
 from MLOps.errors import DataError, ModelError
@@ -60,7 +60,7 @@ def infer_crypto_timing(settings: InferCryptoTimingSettings, tracker: Tracker) -
     )
 
     def make(folder: Path, _key: str) -> Made:
-        decisions, newest_bar = _decide(model, path, data, settings.first_day)
+        decisions, newest_bar = _decide(model, path, data, settings)
         decisions.to_csv(folder / _FILE, index=False, columns=list(COLUMNS), date_format="%Y-%m-%dT%H:%M:%SZ")
         return Made(
             files={"decisions": _FILE}, metrics=_metrics(decisions), details=_details(decisions, newest_bar, model)
@@ -95,19 +95,24 @@ def _input(settings: InferCryptoTimingSettings) -> Path:
 
 
 def _decide(
-    model: ServedModel, path: Path, data: TimingDataSettings, first_day: date | None
+    model: ServedModel, path: Path, data: TimingDataSettings, settings: InferCryptoTimingSettings
 ) -> tuple[pd.DataFrame, np.datetime64 | None]:
     """The decisions, and the instant of the newest bar; None where the file holds observations."""
     q_values = model.network.q_values  # which refuses to go on with values that are not finite
     try:
         if path.suffix != ".parquet":
             return decide_observations(_observations(path, model), q_values), None
-        first_time = None if first_day is None else np.datetime64(first_day, "us")
+        first_time = None if settings.first_day is None else np.datetime64(settings.first_day, "us")
         prices = read_timing_prices(path, data)
-        decisions = decide_bars(prices, q_values, data.window_size, data.cycle_steps, first_time)
+        decisions = decide_bars(prices, q_values, data.window_size, _grid(data, settings.cycles_from), first_time)
         return decisions, prices.times[-1]
     except PredictorError as error:
         raise ModelError(f"{path}: {error}", mend="--model_path, or train the model again") from error
+
+
+def _grid(data: TimingDataSettings, cycles_from: datetime) -> CycleGrid:
+    anchor = np.datetime64(cycles_from.astimezone(UTC).replace(tzinfo=None), "us")
+    return CycleGrid(anchor, data.cycle_steps, np.timedelta64(data.bar_length))
 
 
 def _data(model: ServedModel, data: TimingDataSettings) -> TimingDataSettings:

@@ -1,6 +1,7 @@
 """What a model decides over a file: cycle after cycle of bars up to each purchase, or observation by observation."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,7 @@ import pandas as pd
 
 from MLOps.environments.dca_timing import observations_of
 from MLOps.errors import DataError
-from MLOps.market.price_cycles import Cycles, TimingPrices
+from MLOps.market.price_cycles import Cycles, TimeArray, TimingPrices
 
 FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
@@ -17,13 +18,40 @@ COLUMNS = ("time", "price", "action", "q_hold", "q_buy", "cycle", "step", "is_fo
 _ROWS_AT_ONCE = 4096
 
 
-def decide_bars(
-    prices: TimingPrices, q_values: QValues, window: int, steps: int, first_time: np.datetime64 | None = None
-) -> pd.DataFrame:
-    """The decisions over bars, from the first one with history enough on.
+class CycleGrid(NamedTuple):
+    """When cycles begin: at `anchor`, and each `steps` closes before and after it.
 
-    Cycles follow one another, and begin anew after a gap. The last one may be unfinished: its newest decision is what
-    to do now. What comes after a purchase in its cycle decides nothing, and is left out.
+    Attributes
+    ----------
+    anchor : datetime64[us]
+        Instant in UTC of the first decision of some cycle.
+    steps : int
+        Decisions of a cycle.
+    spacing : timedelta64
+        Time from one close to the next.
+    """
+
+    anchor: np.datetime64
+    steps: int
+    spacing: np.timedelta64
+
+    def first_start(self, times: TimeArray, first: int) -> int:
+        """First row from `first` on at which a cycle begins, if no bar is missing; it may lie beyond the last one."""
+        behind, length = (times[first] - self.anchor), self.steps * self.spacing
+        wait = -behind % length
+        if wait % self.spacing:
+            return len(times)
+        return first + int(wait / self.spacing)
+
+
+def decide_bars(
+    prices: TimingPrices, q_values: QValues, window: int, grid: CycleGrid, first_time: np.datetime64 | None = None
+) -> pd.DataFrame:
+    """The decisions over bars, from the first cycle that has history enough on.
+
+    Cycles follow one another; when one begins, the grid says and not the file, so that a file that begins elsewhere
+    gets the same decisions. The last cycle may be unfinished: its newest decision is what to do now. A cycle that a
+    gap breaks ends there. What comes after a purchase in its cycle decides nothing, and is left out.
 
     Parameters
     ----------
@@ -31,8 +59,10 @@ def decide_bars(
         Closes of one coin.
     q_values : callable
         Value of holding and of buying (B, 2), for observations (B, window + 2).
-    window, steps : int
-        Closes that the model sees, decisions of a cycle.
+    window : int
+        Closes that the model sees.
+    grid : CycleGrid
+        When cycles begin.
     first_time : datetime64, optional
         Decisions of cycles that begin at or after it.
 
@@ -45,20 +75,25 @@ def decide_bars(
     Raises
     ------
     DataError
-        If no stretch of bars without a gap holds a single decision.
+        If no cycle begins with `window` closes known and no gap among them.
     """
     parts: list[pd.DataFrame] = []
-    for first, end in _stretches(prices, window, first_time):
+    for first, end in _stretches(prices, window, grid, first_time):
         before = int(parts[-1]["cycle"].iloc[-1]) + 1 if parts else 0
-        parts.append(_decide_stretch(prices, q_values, window, steps, (first, end), before))
+        parts.append(_decide_stretch(prices, q_values, window, grid.steps, (first, end), before))
     if not parts:
         raise DataError(
-            f"{len(prices.closes)} bars, of which no {window} follow one another without a gap"
-            + (f" up to a decision from {first_time} on" if first_time is not None else ""),
-            f"at least {window} bars, the model's window",
-            "more bars, or first_day",
+            f"{len(prices.closes)} bars from {_to_minute(prices.times[0])} to {_to_minute(prices.times[-1])}, in which "
+            f"no cycle begins with {window} closes known and no gap among them"
+            + (f" from {first_time} on" if first_time is not None else ""),
+            f"a cycle begins every {grid.steps} bars from {_to_minute(grid.anchor)} on",
+            "more bars, cycles_from or first_day",
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _to_minute(time: np.datetime64) -> str:
+    return str(time.astype("datetime64[m]")).replace("T", " ")
 
 
 def decide_observations(observations: Float32Array, q_values: QValues) -> pd.DataFrame:
@@ -76,14 +111,16 @@ def decide_observations(observations: Float32Array, q_values: QValues) -> pd.Dat
     return pd.DataFrame(frame | missing)
 
 
-def _stretches(prices: TimingPrices, window: int, first_time: np.datetime64 | None) -> Iterator[tuple[int, int]]:
+def _stretches(
+    prices: TimingPrices, window: int, grid: CycleGrid, first_time: np.datetime64 | None
+) -> Iterator[tuple[int, int]]:
     """Row of the first decision, and the row after the last one, of each stretch of bars without a gap."""
     begins = np.flatnonzero(np.append(True, prices.follows_gap[1:]))
     allowed = 0 if first_time is None else int(np.searchsorted(prices.times, first_time))
     for begin, end in zip(begins, np.append(begins[1:], len(prices.closes)), strict=True):
         first = max(int(begin) + window - 1, allowed)
-        if first < end:
-            yield first, int(end)
+        if first < end and (start := grid.first_start(prices.times, first)) < end:
+            yield start, int(end)
 
 
 def _decide_stretch(

@@ -55,9 +55,9 @@ def test_decisions_over_bars_are_those_of_the_policy(workspace: Path, bars: Path
 
 
 def test_a_purchase_that_is_past_is_not_told_as_what_to_do_now(workspace: Path, bars: Path) -> None:
-    """Who buys first has bought hours ago where the newest bar lies within a cycle: 211 decisions are 8 days and 19."""
+    """Who buys first has bought hours ago where the newest bar, of midnight, lies within a cycle that began at six."""
     write_buy_first(workspace / "first")
-    told = str(run(workspace, "model_path=first").details["newest"])
+    told = str(run(workspace, "model_path=first", "cycles_from=2018-01-01T06:00Z").details["newest"])
     newest = pd.read_parquet(bars)["timestamp"].iloc[-1]
     assert told.startswith("bought at 2018-01-10 06:00 UTC")
     assert f"up to the newest bar, {newest:%Y-%m-%d %H:%M} UTC, the same cycle goes on" in told
@@ -112,7 +112,9 @@ def test_registry_champion_decides_by_default(workspace: Path, bars: Path, regis
         (["input_path=large.npy"], 3, "holds 3e+38 at [0, 2]"),
         (["input_path=packed.npy"], 3, "cannot be read"),
         (["input_path=bad.json"], 3, "observations[0]: holds 1 numbers; must hold 8"),
-        (["first_day=2099-01-01"], 3, "of which no 6 follow one another"),
+        (["first_day=2099-01-01"], 3, "no cycle begins with 6 closes known"),
+        (["cycles_from=2018-01-01T00:30Z"], 3, "allowed: a cycle begins every 24 bars from 2018-01-01 00:30 on"),
+        (["cycles_from=2018-01-01"], 2, "cycles_from"),
         (["model_path=nowhere"], 3, "model.json does not exist"),
     ],
 )
