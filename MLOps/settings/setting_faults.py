@@ -1,5 +1,6 @@
 """A fault of the settings in one clause: what was given, what is allowed or may be meant, where to mend it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,6 +11,7 @@ from pydantic import BaseModel, Tag
 from MLOps.settings.secret_values import MASK, is_secret, masked
 
 _ALIKE = 0.7  # difflib's ratio from which two names are alike
+_NAMED_KEY = re.compile(r"([\w.]+)=")
 _NAMED = 3  # keys that are named at most
 
 
@@ -31,7 +33,8 @@ def told_fault(settings_type: type[BaseModel], fault: Any, layers: Sequence[Laye
     elif fault["type"] == "missing":
         text = f"{key}: is missing"
     elif isinstance(fault["input"], dict):
-        text = f"{key}: {fault['msg'].removeprefix('Value error, ')}"
+        message = fault["msg"].removeprefix("Value error, ")
+        return f"{key}: {message}".removeprefix(": ") + f"; mend: {_origin_of_named(key, message, layers)}"
     else:
         given = MASK if is_secret(key) else masked(repr(fault["input"]))
         text = f"{key}={given}: {fault['msg']}"
@@ -72,6 +75,12 @@ def _tagged_members(annotation: Any) -> dict[int | str, Any]:
         for mark in getattr(member, "__metadata__", ())
         if isinstance(mark, Tag)
     }
+
+
+def _origin_of_named(section: str, message: str, layers: Sequence[Layer]) -> str:
+    """Where to mend a fault between keys of a section: the last layer that holds one that the message names."""
+    named = {f"{section}.{name}".lstrip(".") for name in _NAMED_KEY.findall(message)}
+    return next((layer.label for layer in reversed(layers) if layer.keys & named), _origin(section, layers))
 
 
 def _origin(key: str, layers: Sequence[Layer]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from MLOps.errors import SettingsError
 from MLOps.settings.compose import SettingsFile, compose_settings
@@ -126,6 +126,28 @@ def test_password_in_the_uri_is_refused_and_not_repeated() -> None:
     with pytest.raises(SettingsError, match="MLFLOW_TRACKING_PASSWORD") as caught:
         probe("tracking.uri='http://bob:hunter2@127.0.0.1:8081'")
     assert "hunter2" not in str(caught.value)
+
+
+class PairSettings(ProbeSettings):
+    limit: int = Field(default=3, description="A limit.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "PairSettings":
+        if self.window > self.limit:
+            raise ValueError(f"window={self.window} must be <= limit={self.limit}")
+        return self
+
+
+def test_fault_between_two_keys_is_mended_where_the_last_of_them_was_given() -> None:
+    for overrides, where in (
+        (["limit=9", "window=10"], "command line: window=10"),
+        (["window=10", "limit=9"], "command line: limit=9"),
+        (["ports.mlflow=9000"], "config/stages/probe.yaml"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            compose_settings(PairSettings, "probe", overrides)
+        assert str(caught.value).startswith("window=")
+        assert str(caught.value).endswith(f"; mend: {where}")
 
 
 class SecretSettings(ProbeSettings):

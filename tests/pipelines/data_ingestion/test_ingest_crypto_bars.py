@@ -42,7 +42,7 @@ def test_the_default_run_replays_hours_of_bitcoin(ingest_crypto: Ingest, crypto_
 
 
 def test_ether_is_daily_and_its_gap_is_told(ingest_crypto: Ingest, crypto_workspace: Path) -> None:
-    outcome = ingest_crypto("--symbol", "ETH", "--as_of", "2020-01-16")
+    outcome = ingest_crypto("--symbol", "eth", "--as_of", "2020-01-16")
     assert outcome.status == 0, outcome.stderr
     bars = read_crypto_bars(crypto_workspace / "data" / "crypto" / "eth" / "bars.parquet")
     assert (len(bars), bar_length(bars), set(bars["ticker"])) == (1318, pd.Timedelta(days=1), {"ETH"})
@@ -117,7 +117,11 @@ def test_bars_without_a_declared_gap_fail_and_the_last_good_ones_stay(
             "BTC does not hold bars up to the end of 2019-10-17; allowed: 2017-07-01 11:00 to",
         ),
         (("--as_of", "2017-06-30"), 3, "BTC does not hold bars up to the end of 2017-06-30"),
-        (("--symbol", "DOGE"), 2, "data.symbol=DOGE; allowed: BTC, ETH"),
+        (
+            ("--symbol", "doge"),
+            2,
+            "ingest_crypto_bars: data.symbol=DOGE; allowed: BTC, ETH; mend: command line: data.symbol=doge",
+        ),
         (("--as_of", "yesterday"), 2, "must be logical_date"),
         (("sources.crypto.symbols.BTC.frequency=5m",), 2, "sources.crypto.symbols.BTC.frequency='5m'"),
         (("sources.crypto.symbols.BTC.columns.close=last",), 3, "no column last; allowed: date, symbol, open"),
