@@ -2,21 +2,62 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 from deployment.promotion.write_verdict import headline, verdict_text
 from MLOps import failpoints
 from MLOps.artifacts import Made, write_text
 from MLOps.errors import RegistryError
-from MLOps.stage import StageResult, Tracker
+from MLOps.stage import StageResult, Tracker, ValueFlag
 from model_registry.champion import promote
 from model_registry.champion_figures import champion_figures
 from model_registry.family import ModelFamily
 from model_registry.registry import ModelRegistry, ModelVersion
-from model_registry.verdict import Verdict
+from model_registry.verdict import GateResult, Verdict, outcome_of
 
 _LOG = logging.getLogger(__name__)
 VERDICT_FILE, TEXT_FILE = "verdict.json", "verdict.md"
+MODEL_FLAGS = (
+    ValueFlag("model_alias", "model_alias", "registry alias of the model to judge (default: challenger)"),
+    ValueFlag("model_version", "model_version", "registry version of the model to judge"),
+)
+
+
+class Contest(NamedTuple):
+    """Who is judged beside whom.
+
+    Attributes
+    ----------
+    model_digest, champion_digest : str
+        Of the judged model, and of its rival.
+    is_champion : bool
+        Whether there is nothing to decide: the model is the champion already, and not by this very promotion.
+    """
+
+    model_digest: str
+    champion_digest: str
+    is_champion: bool = False
+
+    @property
+    def extra(self) -> dict[str, str]:
+        """What the identity of the promotion's output holds of it."""
+        told = {"model": self.model_digest, "champion": self.champion_digest}
+        return told | ({"is_champion": "yes"} if self.is_champion else {})
+
+    def verdict(self, key: str, family: ModelFamily, as_of: date | None, gates: tuple[GateResult, ...]) -> Verdict:
+        """What follows from the gates."""
+        return Verdict(
+            key=key,
+            family=family.name,
+            basis="gates",
+            as_of=as_of,
+            model_digest=self.model_digest,
+            champion_digest=self.champion_digest,
+            outcome=outcome_of(gates),
+            gates=gates,
+        )
 
 
 def model_to_judge(

@@ -9,7 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deployment.promotion.decision import carry_out, model_to_judge, was_promoted_by, write_decision
+from deployment.promotion.decision import (
+    MODEL_FLAGS,
+    Contest,
+    carry_out,
+    model_to_judge,
+    was_promoted_by,
+    write_decision,
+)
 from deployment.promotion.judge_timing_model import judge_timing
 from deployment.promotion.read_timing_evaluation import (
     TimingEvaluation,
@@ -27,7 +34,7 @@ from model_registry.champion import ensure_champion, require_kind
 from model_registry.family import CRYPTO_TIMING
 from model_registry.open_registry import open_registry
 from model_registry.registry import ModelRegistry, ModelVersion
-from model_registry.verdict import GateResult, Verdict, outcome_of
+from model_registry.verdict import GateResult
 
 
 def promote_crypto_timing(settings: TimingPromotionSettings, tracker: Tracker) -> StageResult:
@@ -53,51 +60,39 @@ def promote_crypto_timing(settings: TimingPromotionSettings, tracker: Tracker) -
     bars = timing_bars_path(settings.bars_path, settings.evidence.data, settings.paths)
     evaluation = read_timing_evaluation(settings.paths.workspace / settings.evaluation_path)
     require_evaluation_of(evaluation, str(model), model.digest, bars, sha256_of(bars))
-    rival, output = champion, _output(settings, bars, evaluation)
+    contest = Contest(evaluation.model_digest, evaluation.champion_digest)
+    rival, output = champion, _output(settings, bars, evaluation, contest)
     if model.digest != champion.digest:
         require_rival(evaluation, str(champion), champion.digest)
     elif was_promoted_by(output.key(output.input_digests()), registry, model):
         rival = _beaten_by(champion, registry, evaluation)
     else:
-        output = _output(settings, bars, evaluation, is_champion=True)
+        contest = contest._replace(is_champion=True)
+        output = _output(settings, bars, evaluation, contest)
 
     def make(folder: Path, key: str) -> Made:
         gates: tuple[GateResult, ...] = ()
-        if "is_champion" not in output.extra:
+        if not contest.is_champion:
             opponent = load_timing_policy(registry.fetch(rival), rival.digest)
             prices = read_timing_prices(bars, settings.evidence.data)
             gates = judge_timing(registry.fetch(model), model.digest, opponent, prices, evaluation, settings)
-        return write_decision(folder, _verdict(key, evaluation, gates), model, str(rival))
+        return write_decision(
+            folder, contest.verdict(key, CRYPTO_TIMING, evaluation.last_day, gates), model, str(rival)
+        )
 
     result = make_once(output, make, tracker)
     return carry_out(result, registry, model, CRYPTO_TIMING, tracker)
 
 
-def _output(
-    settings: TimingPromotionSettings, bars: Path, evaluation: TimingEvaluation, is_champion: bool = False
-) -> Output:
+def _output(settings: TimingPromotionSettings, bars: Path, evaluation: TimingEvaluation, contest: Contest) -> Output:
     return Output(
         stage=STAGE.name,
         root=settings.paths.reports / "crypto_timing_promotions",
         settings=settings,
         inputs={**evaluation.files, "bars": bars},
         label=evaluation.last_day.isoformat(),
-        extra={"model": evaluation.model_digest, "champion": evaluation.champion_digest}
-        | ({"is_champion": "yes"} if is_champion else {}),
+        extra=contest.extra,
         packages=("arch", "numpy"),
-    )
-
-
-def _verdict(key: str, evaluation: TimingEvaluation, gates: tuple[GateResult, ...]) -> Verdict:
-    return Verdict(
-        key=key,
-        family=CRYPTO_TIMING.name,
-        basis="gates",
-        as_of=evaluation.last_day,
-        model_digest=evaluation.model_digest,
-        champion_digest=evaluation.champion_digest,
-        outcome=outcome_of(gates),
-        gates=gates,
     )
 
 
@@ -115,8 +110,7 @@ STAGE = Stage(
         ValueFlag(
             "evaluation_path", "evaluation_path", "folder of the evaluation (default: reports/crypto_timing/latest)"
         ),
-        ValueFlag("model_alias", "model_alias", "registry alias of the model to judge (default: challenger)"),
-        ValueFlag("model_version", "model_version", "registry version of the model to judge"),
+        *MODEL_FLAGS,
     ),
 )
 

