@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployment.backtesting.keep_agent_runs import AgentRunStore
 from deployment.backtesting.render_ablation import AblationFacts, render_ablation
 from deployment.backtesting.tell_origin import FEATURES, features_file, tell_origin
 from experiment_tracking.runner import run_stage
@@ -25,6 +24,7 @@ from MLOps.evaluation.sentiment_ablation import (
     news_window,
     summarise,
 )
+from MLOps.kept_results import KeptResults
 from MLOps.market.panel import MarketPanel, read_panel
 from MLOps.settings.sentiment_ablation import SentimentAblationSettings
 from MLOps.stage import Scalar, Stage, StageResult, Tracker, ValueFlag
@@ -57,11 +57,11 @@ def run_sentiment_ablation(settings: SentimentAblationSettings, tracker: Tracker
     ablation = NewsAblation(panel, train, test, settings.environment, settings.agent, settings.training, settings.terms)
     facts = _facts(features, panel.tickers, settings)
 
-    def store(key: str) -> AgentRunStore:
-        return AgentRunStore(settings.paths.models / _CHECKPOINTS / key)
+    def kept(key: str) -> KeptResults[AgentRun]:
+        return KeptResults(settings.paths.models / _CHECKPOINTS / key, AgentRun)
 
     def make(folder: Path, key: str) -> Made:
-        runs = _run_agents(ablation, store(key), tracker, settings.show_progress)
+        runs = _run_agents(ablation, kept(key), tracker, settings.show_progress)
         windows = news_window(panel, train), news_window(panel, test)
         figures = summarise(runs, *windows, settings.terms, settings.power_fraction)
         write_text(folder / "ablation.json", figures.model_dump_json(indent=2) + "\n")
@@ -82,7 +82,7 @@ def run_sentiment_ablation(settings: SentimentAblationSettings, tracker: Tracker
         packages=("arch", "elegantrl", "gymnasium", "numba", "numpy", "plotly", "stable-baselines3", "torch"),
     )
     result = make_once(output, make, tracker)
-    store(result.key).remove()
+    kept(result.key).remove()
     _LOG.info("the report lies at %s", result.artifacts["report"].path)
     return result
 
@@ -99,17 +99,20 @@ def _refuse_unscored(panel: MarketPanel, features: Path) -> None:
         )
 
 
-def _run_agents(ablation: "NewsAblation", store: AgentRunStore, tracker: Tracker, show_bar: bool) -> list[AgentRun]:
+def _run_agents(
+    ablation: "NewsAblation", kept: KeptResults[AgentRun], tracker: Tracker, show_bar: bool
+) -> list[AgentRun]:
     """Every agent, seed by seed; those that an earlier try has kept are not trained again."""
     seeds = ablation.training.seeds
     runs = []
     for position, seed in enumerate(seeds):
         _LOG.info("seed %d, pair %d of %d", seed, position + 1, len(seeds))
         for sees_news in (True, False):
-            run = store.load(seed, sees_news)
+            part = f"seed-{seed}-{'with' if sees_news else 'without'}-news"
+            run = kept.load(part)
             if run is None:
                 run = ablation.run(seed, sees_news, show_bar)
-                store.save(run)
+                kept.save(part, run)
             runs.append(run)
         with_news, without = (run.performance.total_return for run in runs[-2:])
         tracker.metrics({"total_return_difference": with_news - without}, step=position)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, check_unaltered, make_once, read_result, write_text
+from MLOps.kept_results import KeptResults
 from MLOps.settings.rainbow_ablation import AblateRainbowSettings, Variant
 from MLOps.stage import RESUME_FLAG, Scalar, Stage, StageResult, Tracker, ValueFlag
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from MLOps.evaluation.rainbow_ablation import RainbowAblation
     from MLOps.market.price_cycles import Cycles
     from MLOps.training.rainbow_ablation import TimedRun
-    from pipelines.crypto_dqn.keep_variant_runs import VariantRunStore
 
 _LOG = logging.getLogger(__name__)
 _CHECKPOINTS = ".checkpoints"
@@ -45,18 +45,18 @@ def ablate_rainbow(settings: AblateRainbowSettings, tracker: Tracker) -> StageRe
         If a training diverges.
     """
     from MLOps.market.price_cycles import read_timing_prices, split_cycles, timing_bars_path
-    from pipelines.crypto_dqn.keep_variant_runs import VariantRunStore
+    from MLOps.training.rainbow_ablation import TimedRun
 
     bars = timing_bars_path(settings.bars_path, settings.data, settings.paths)
     check_unaltered(bars.parent)
     windows = split_cycles(read_timing_prices(bars, settings.data), settings.data)
     warnings = _warnings(bars)
 
-    def store(key: str) -> VariantRunStore:
-        return VariantRunStore(settings.paths.models / _CHECKPOINTS / key)
+    def finished(key: str) -> KeptResults[TimedRun]:
+        return KeptResults(settings.paths.models / _CHECKPOINTS / key, TimedRun)
 
     def make(folder: Path, key: str) -> Made:
-        return _make_report(folder, _trainings(store(key), windows, settings, tracker), windows, warnings, settings)
+        return _make_report(folder, _trainings(finished(key), windows, settings, tracker), windows, warnings, settings)
 
     output = Output(
         stage=STAGE.name,
@@ -69,7 +69,7 @@ def ablate_rainbow(settings: AblateRainbowSettings, tracker: Tracker) -> StageRe
         packages=("numba", "numpy", "plotly", "scipy", "torch"),
     )
     result = make_once(output, make, tracker)
-    store(result.key).remove()
+    finished(result.key).remove()
     _LOG.info("the report lies at %s", result.artifacts["report"].path)
     return result
 
@@ -83,21 +83,22 @@ def _warnings(bars: Path) -> tuple[str, ...]:
 
 
 def _trainings(
-    store: "VariantRunStore", windows: "dict[str, Cycles]", settings: AblateRainbowSettings, tracker: Tracker
+    finished: "KeptResults[TimedRun]", windows: "dict[str, Cycles]", settings: AblateRainbowSettings, tracker: Tracker
 ) -> "list[TimedRun]":
     """Every training, seed by seed, so that an interrupted ablation has whole seeds early."""
     from MLOps.training.rainbow_ablation import train_variant
 
     if not settings.training.resume:
-        store.remove()
+        finished.remove()
     done: list[TimedRun] = []
     planned = [(place, seed, name) for place, seed in enumerate(settings.seeds) for name in settings.all_variants]
     for count, (place, seed, variant) in enumerate(planned, 1):
-        kept = store.load(variant, seed)
+        part = f"{variant}-{seed}"
+        kept = finished.load(part)
         _LOG.info("training %d of %d: %s, seed %d%s", count, len(planned), variant, seed, ", kept" if kept else "")
         if kept is None:
-            kept = train_variant(variant, seed, windows, settings, store.checkpoints(variant, seed))
-            store.save(kept)
+            kept = train_variant(variant, seed, windows, settings, finished.checkpoints(part))
+            finished.save(part, kept)
         done.append(kept)
         figures = {"best_advantage_bps": kept.run.best_bps, "last_advantage_bps": kept.run.last_bps}
         tracker.metrics({f"{variant}.{name}": value for name, value in figures.items()}, step=place)

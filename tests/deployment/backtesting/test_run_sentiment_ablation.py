@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from deployment.backtesting import run_sentiment_ablation as stage
-from deployment.backtesting.keep_agent_runs import AgentRunStore
 from MLOps.artifacts import sha256_of
 from MLOps.evaluation.sentiment_ablation import AblationFigures
+from MLOps.kept_results import KeptResults
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.environment import SENTIMENT_COLUMNS
 from MLOps.settings.project import project_root
@@ -198,37 +198,28 @@ def test_killed_between_two_agents_it_goes_on_with_the_next(prepared, monkeypatc
     (undisturbed / "data").mkdir(parents=True)
     (undisturbed / "data" / "processed").symlink_to(prepared / "data" / "processed")
     whole = stage.run_sentiment_ablation(settings_of(undisturbed), MemoryTracker())
-    save = AgentRunStore.save
+    save = KeptResults.save
     saved = []
 
-    def save_and_die_at_the_third(store, agent):
-        save(store, agent)
+    def save_and_die_at_the_third(kept, part, agent):
+        save(kept, part, agent)
         saved.append(agent)
         if len(saved) == 3:
             signal.raise_signal(signal.SIGKILL)
 
     def doomed():
-        monkeypatch.setattr(AgentRunStore, "save", save_and_die_at_the_third)
+        monkeypatch.setattr(KeptResults, "save", save_and_die_at_the_third)
         stage.run_sentiment_ablation(settings_of(prepared), MemoryTracker())
 
     assert in_copy(doomed) == -signal.SIGKILL
     assert not (prepared / "reports" / "ablations" / "latest").exists()
-    monkeypatch.setattr(AgentRunStore, "save", lambda store, agent: (saved.append(agent), save(store, agent)))
+    monkeypatch.setattr(KeptResults, "save", lambda kept, part, agent: (saved.append(agent), save(kept, part, agent)))
     result = stage.run_sentiment_ablation(settings_of(prepared), MemoryTracker())
     assert [(agent.seed, agent.sees_news) for agent in saved] == [(2, False), (3, True), (3, False)]
     assert {name: made.sha256 for name, made in result.artifacts.items()} == {
         name: made.sha256 for name, made in whole.artifacts.items()
     }
     assert not list((prepared / "models" / ".checkpoints").glob("*"))
-
-
-def test_a_kept_agent_that_cannot_be_read_runs_again(prepared, tmp_path):
-    store = AgentRunStore(tmp_path / "kept")
-    agent = figures_of(stage.run_sentiment_ablation(settings_of(prepared), MemoryTracker())).runs[0]
-    store.save(agent)
-    assert store.load(agent.seed, agent.sees_news) == agent
-    next((tmp_path / "kept").iterdir()).write_text("{")
-    assert store.load(agent.seed, agent.sees_news) is None
 
 
 def test_warnings_of_the_data_are_carried_on(run, prepared):

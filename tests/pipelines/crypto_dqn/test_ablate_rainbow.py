@@ -193,7 +193,7 @@ def test_without_resume_nothing_kept_is_taken(
         ("variants=[rainbow]", 2, "it is always trained"),
         ("variants=[without_luck]", 2, "without_luck"),
         ("variants=[]", 2, "variants"),
-        ("model=dqn", 2, "Could not override 'model'"),
+        ("model=dqn", 2, "model=dqn: no group of this stage; allowed: data"),
         ("model.n_steps=1", 2, "model.n_steps=1: what is off cannot be taken away"),
         ("training.num_frames=31", 2, "training.num_frames=31 must be >= 32"),
         ("training.seed=7", 2, "training.seed=7 must be 0: each training has one of `seeds`"),
