@@ -38,7 +38,9 @@ STAGE_SUCCESS = _gauge("stage_success", "1 if the stage's last run succeeded, el
 STAGE_LAST_RUN = _gauge("stage_last_run_timestamp_seconds", "When the stage's last run ended.", "stage")
 STAGE_LAST_SUCCESS = _gauge("stage_last_success_timestamp_seconds", "When the stage last succeeded.", "stage")
 STAGE_USUAL_DURATION = _gauge(
-    "stage_usual_duration_seconds", "Median wall time of the stage's earlier runs that made something.", "stage"
+    "stage_usual_duration_seconds",
+    "Median wall time of the stage's earlier runs that made something, of comparable ones if it trains; else NaN.",
+    "stage",
 )
 STAGE_ROWS = _gauge("stage_rows", "Rows that the stage's last run wrote or measured.", "stage")
 
@@ -55,7 +57,11 @@ DRIFT_MISSING = _gauge("drift_missing_values_ratio", "Share of missing values in
 DRIFT_LAST_CHECK = _gauge("drift_last_check_timestamp_seconds", "When drift was last checked.", "subject")
 
 TRAINING_REWARD = _gauge("training_reward", "Mean reward of an episode at the end of the last training.", "model")
-TRAINING_USUAL_REWARD = _gauge("training_usual_reward", "Median reward of the model's earlier trainings.", "model")
+TRAINING_USUAL_REWARD = _gauge(
+    "training_usual_reward",
+    "Median reward of earlier trainings of the same kind of agent, market and budget; NaN where there is none.",
+    "model",
+)
 TRAINING_LOSS = _gauge("training_loss", "Loss at the end of the last training.", "model")
 TRAINING_DIVERGED = _gauge(
     "training_diverged", "1 if the last training ended in NaN or infinity, else 0.", "model", "stage"

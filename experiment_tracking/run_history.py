@@ -1,14 +1,15 @@
 """What a figure of a run usually is: its median over earlier runs in this workspace."""
 
 import json
+import math
 from pathlib import Path
 from statistics import median
 
 from MLOps.artifacts import write_text
 
 
-def usual(path: Path, value: float, history_runs: int, *, keep: bool) -> float | None:
-    """Median of the earlier runs' values; None where there is none. `value` counts from the next run on.
+def usual(path: Path, value: float, history_runs: int, *, keep: bool) -> float:
+    """Median of the earlier runs' values; NaN where there is none. `value` counts from the next run on.
 
     There is no lock: of runs that end in the same moment one value is lost, which a median hardly feels.
 
@@ -31,7 +32,7 @@ def usual(path: Path, value: float, history_runs: int, *, keep: bool) -> float |
     earlier = _read(path)
     if keep:
         write_text(path, json.dumps([*earlier, value][-history_runs:]) + "\n")
-    return median(earlier) if earlier else None
+    return median(earlier) if earlier else math.nan
 
 
 def _read(path: Path) -> list[float]:

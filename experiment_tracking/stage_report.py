@@ -3,19 +3,20 @@
 import math
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
+from experiment_tracking.comparable_trainings import TRAININGS, comparable_name
 from experiment_tracking.metric_samples import Sample
 from experiment_tracking.metric_sinks import Gone, metrics_folder, only_warned, report_metrics
 from experiment_tracking.reported_figures import gone_from, samples_of
+from experiment_tracking.reward_history import usual_reward, was_told
 from experiment_tracking.run_history import usual
 from MLOps import metric_catalogue as catalogue
 from MLOps.errors import DivergenceError, FailedExpectationsError, StorageError
-from MLOps.metric_catalogue import Metric
 from MLOps.settings.stage_settings import StageSettings
 from MLOps.stage import Scalar, StageResult
 
 _VALIDATING = {"ingest_data", "ingest_crypto_bars", "build_features", "prepare_sentiment_dataset"}
-_TRAINING = {"train_rl_agent", "train_sentiment_model", "train_rainbow"}
 
 
 def report_success(settings: StageSettings, result: StageResult, curves: Mapping[str, float]) -> None:
@@ -33,16 +34,16 @@ def report_success(settings: StageSettings, result: StageResult, curves: Mapping
     if settings.metrics.sink == "none":
         return
     with only_warned(result.stage):
-        stage, model = result.stage, settings.registry.model_name
+        stage = result.stage
         figures = {**curves, **_numbers(result.details), **result.metrics}
-        samples = _of_run(stage, result.seconds, succeeded=True)
-        samples += _usual(catalogue.STAGE_USUAL_DURATION, "durations", stage, settings, result, result.seconds)
+        samples = _of_run(stage, result.seconds, succeeded=True) + _usual_duration(settings, result)
         if stage in _VALIDATING:
             samples.append(Sample(catalogue.VALIDATION_FAILED, 0, (stage,)))
-        if stage in _TRAINING:
-            samples.append(Sample(catalogue.TRAINING_DIVERGED, 0, (model, stage)))
-            reward = figures.get("episode_reward")
-            samples += _usual(catalogue.TRAINING_USUAL_REWARD, "rewards", model, settings, result, reward)
+        if stage in TRAININGS:
+            if _is_told_again(settings, result):
+                figures = {}  # a training's figures are of the last training, and this was none
+            else:
+                samples += _of_training(settings, result, figures.get("episode_reward"))
         _report(settings, stage, samples, figures, gone=gone_from(result.details, time.time()))
 
 
@@ -59,6 +60,8 @@ def report_failure(
             samples.append(Sample(catalogue.VALIDATION_FAILED, error.failed, (stage,)))
         if isinstance(error, DivergenceError):
             samples.append(Sample(catalogue.TRAINING_DIVERGED, 1, (settings.registry.model_name, stage)))
+        if stage in TRAININGS and "episode_reward" in curves:  # of a part of its budget: like no whole training's
+            samples.append(Sample(catalogue.TRAINING_USUAL_REWARD, math.nan, (settings.registry.model_name,)))
         _report(settings, stage, samples, curves, can_write=not isinstance(error, StorageError))
 
 
@@ -73,17 +76,37 @@ def _of_run(stage: str, seconds: float, *, succeeded: bool) -> list[Sample]:
     return [*samples, Sample(catalogue.STAGE_LAST_SUCCESS, now, (stage,))] if succeeded else samples
 
 
-def _usual(
-    metric: Metric, kind: str, name: str, settings: StageSettings, result: StageResult, value: float | None
-) -> list[Sample]:
-    """What `value` usually is; nothing without earlier runs, nor, with one warning, where its file is out of reach."""
-    if value is None or not math.isfinite(value):
-        return []
-    path = metrics_folder(settings) / kind / f"{name}.json"
-    with only_warned(result.stage):
-        found = usual(path, value, settings.metrics.history_runs, keep=result.status == "made")
-        return [] if found is None else [Sample(metric, found, (name,))]
+def _usual_duration(settings: StageSettings, result: StageResult) -> list[Sample]:
+    """How long such runs take; NaN without earlier ones, nothing, with one warning, where its file is out of reach."""
+    stage = result.stage
+    name = comparable_name(settings, stage) if stage in TRAININGS else stage
+    path = metrics_folder(settings) / "durations" / f"{name}.json"
+    with only_warned(stage):
+        found = usual(path, result.seconds, settings.metrics.history_runs, keep=result.status == "made")
+        return [Sample(catalogue.STAGE_USUAL_DURATION, found, (stage,))]
     return []
+
+
+def _is_told_again(settings: StageSettings, result: StageResult) -> bool:
+    """Whether a training was found made and told before; one whose run was killed before it could tell was not."""
+    return result.status == "already_made" and was_told(_rewards_path(settings, result.stage), result.key)
+
+
+def _of_training(settings: StageSettings, result: StageResult, reward: float | None) -> list[Sample]:
+    """That a training ended well, and what its reward usually is; the latter out of reach is one warning."""
+    model = settings.registry.model_name
+    samples = [Sample(catalogue.TRAINING_DIVERGED, 0, (model, result.stage))]
+    if reward is None or not math.isfinite(reward):
+        return samples
+    with only_warned(result.stage):
+        path = _rewards_path(settings, result.stage)
+        found = usual_reward(path, result.key, reward, settings.metrics.history_runs)
+        samples.append(Sample(catalogue.TRAINING_USUAL_REWARD, found, (model,)))
+    return samples
+
+
+def _rewards_path(settings: StageSettings, stage: str) -> Path:
+    return metrics_folder(settings) / "rewards" / f"{comparable_name(settings, stage)}.json"
 
 
 def _report(

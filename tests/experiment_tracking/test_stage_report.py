@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import signal
 import time
@@ -26,6 +27,11 @@ Told = Mapping[tuple[str, ...], float]
 class ProbeSettings(StageSettings):
     window: int = Field(ge=1, description="Window, in rows.")
     machine: dict[str, object] = Field(description="Machine.")
+
+
+class TrainingProbeSettings(ProbeSettings):
+    training: dict[str, object] = Field(description="Budget.")
+    data: dict[str, object] = Field(description="Market.")
 
 
 def probe(settings: ProbeSettings, _tracker: Tracker) -> StageResult:
@@ -108,7 +114,7 @@ def test_usual_duration_is_the_median_of_earlier_runs_that_made_something(
 ) -> None:
     usual, history = ("stage_usual_duration_seconds", "probe"), project / "reports/metrics/durations/probe.json"
     run()
-    assert usual not in told()
+    assert math.isnan(told()[usual])
     history.write_text("[1.0, 5.0, 9.0]")
     run(giving(status="already_made"))
     assert (told()[usual], json.loads(history.read_text())) == (5.0, [1.0, 5.0, 9.0])
@@ -120,21 +126,69 @@ def test_usual_duration_is_the_median_of_earlier_runs_that_made_something(
     assert len(json.loads(history.read_text())) == 1
 
 
-def test_usual_reward_is_the_median_of_earlier_trainings(
-    run: Callable[..., int], told: Callable[..., Told], project: Path
-) -> None:
-    def trained(reward: float, status: str = "made") -> Stage[ProbeSettings]:
-        given = giving(stage="train_rl_agent", status=status, metrics={"episode_reward": reward})
-        return as_stage(project, given, "train_rl_agent")
+@pytest.fixture
+def train(run: Callable[..., int], told: Callable[..., Told], project: Path) -> Callable[..., Told]:
+    """``train(key, reward)``: what is told after a training with that result; `frames` are its budget."""
 
-    usual, history = ("training_usual_reward", "stock_trading"), project / "reports/metrics/rewards/stock_trading.json"
-    run(trained(100))
-    assert usual not in told("train_rl_agent")
-    run(trained(20))
-    run(trained(30))
-    assert told("train_rl_agent")[usual] == 60
-    run(trained(30, status="already_made"))
-    assert json.loads(history.read_text()) == [100, 20, 30]
+    def call(key: str, reward: float, frames: int = 300_000, symbol: str = "BTC", status: str = "made") -> Told:
+        given = giving(stage="train_rainbow", key=key, status=status, metrics={"episode_reward": reward})
+        stage = replace(as_stage(project, given, "train_rainbow"), settings_type=TrainingProbeSettings)
+        run(stage, f"training.num_frames={frames}", f"data.symbol={symbol}")
+        return told("train_rainbow")
+
+    return call
+
+
+_USUAL, _REWARD = ("training_usual_reward", "stock_trading"), ("training_reward", "stock_trading")
+
+
+def test_usual_reward_is_the_median_of_earlier_trainings(train: Callable[..., Told]) -> None:
+    assert math.isnan(train("a", 100)[_USUAL])
+    assert train("b", 20)[_USUAL] == 100
+    assert train("c", 30)[_USUAL] == 60
+
+
+def test_reward_is_compared_with_trainings_of_the_same_budget_and_market_alone(train: Callable[..., Told]) -> None:
+    train("a", 100)
+    quick = train("b", 3, frames=6_400)
+    assert (quick[_REWARD], math.isnan(quick[_USUAL])) == (3, True)
+    assert math.isnan(train("c", 40, symbol="ETH")[_USUAL])
+    assert train("d", 5, frames=6_400)[_USUAL] == 3
+    assert train("e", 90)[_USUAL] == 100
+
+
+def test_training_that_was_found_made_is_no_new_training(train: Callable[..., Told]) -> None:
+    train("a", 20)
+    train("b", 100)
+    last = train("c", 110)
+    again = train("a", 20, status="already_made")
+    assert (again[_REWARD], again[_USUAL]) == (last[_REWARD], last[_USUAL]) == (110, 60)
+    assert train("d", 120)[_USUAL] == 100  # of 20, 100, 110: each counted once
+
+
+def test_training_whose_run_was_killed_before_it_told_is_told_when_it_is_found(train: Callable[..., Told]) -> None:
+    train("a", 20)
+    found = train("b", 5, status="already_made")
+    assert (found[_REWARD], found[_USUAL]) == (5, 20)
+    assert train("c", 9)[_USUAL] == 12.5
+
+
+def test_reward_of_a_training_that_broke_off_is_compared_with_none(
+    run: Callable[..., int], train: Callable[..., Told], told: Callable[..., Told], project: Path
+) -> None:
+    train("a", 100)
+    assert train("b", 100)[_USUAL] == 100
+    broken = as_stage(project, failing(KeyboardInterrupt(), episode_reward=1.0), "train_rainbow")
+    run(replace(broken, settings_type=TrainingProbeSettings), "training.num_frames=300000", "data.symbol=BTC")
+    found = told("train_rainbow")
+    assert (found[_REWARD], math.isnan(found[_USUAL])) == (1, True)
+
+
+def test_usual_duration_of_a_training_is_that_of_its_budget(train: Callable[..., Told]) -> None:
+    usual, took = ("stage_usual_duration_seconds", "train_rainbow"), ("stage_duration_seconds", "train_rainbow")
+    first = train("a", 100)
+    assert math.isnan(train("b", 3, frames=6_400)[usual])
+    assert train("c", 100)[usual] == first[took]
 
 
 def test_drift_of_what_is_gone_or_long_unchecked_is_forgotten(
@@ -230,7 +284,7 @@ def test_full_disk_is_told_to_the_gateway_alone(
     full = failing(OSError(errno.ENOSPC, "No space left on device"))
     before = told()
     run(full, "metrics.sink=pushgateway", f"metrics.pushgateway_url={gateway.url}")
-    assert told() == before
+    assert told() == pytest.approx(before, nan_ok=True)
     pushed = {sample.metric.name: sample.value for sample in samples_in(gateway.put["/metrics/job/probe"])}
     success, since = "trading_stage_success", "stage_last_success_timestamp_seconds"
     assert (pushed[success], pushed[f"trading_{since}"]) == (0, before[since, "probe"])

@@ -1,5 +1,6 @@
 """How the last run of each stage ended, out of the text files that every run reports to."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,9 +46,11 @@ def read_stage_health(settings: StageSettings) -> list[StageHealth]:
 
 
 def _health(stage: str, samples: list[Sample]) -> StageHealth | None:
-    """None for a job that is no stage."""
+    """None for a job that is no stage; what is NaN is not known."""
     values: Mapping[str, float] = {
-        sample.metric.name: sample.value for sample in samples if stage in sample.label_values
+        sample.metric.name: sample.value
+        for sample in samples
+        if stage in sample.label_values and not math.isnan(sample.value)
     }
     if (success := values.get(catalogue.STAGE_SUCCESS.name)) is None:
         return None

@@ -49,14 +49,23 @@ def _slow(seconds: int, usual: int) -> dict[str, str]:
     )
 
 
-def _reward(last: int, usual: int, *, fires: bool) -> Case:
+def _reward(last: int, usual: int | str, *, fires: bool) -> Case:
     """Three days after the training: an alert that holds is still there."""
     of_model = 'job="train_rl_agent", model="stock_trading"'
     series = {
-        f"trading_training_reward{{{of_model}}}": f"{usual}x2 {last}x80",
-        f"trading_training_usual_reward{{{of_model}}}": f"{usual}x82",
+        f"trading_training_reward{{{of_model}}}": f"100x2 {last}x80",
+        f"trading_training_usual_reward{{{of_model}}}": " ".join([str(usual)] * 83),  # promtool repeats no NaN
     }
     return Case("RewardCollapsed", series, {"model": "stock_trading"} if fires else None, 74 * 60, 60)
+
+
+def _quick_after_default() -> dict[str, str]:
+    """A minute after a quick training followed a default one, what was usual of the latter is still looked back at."""
+    of_model = '{job="train_rainbow", model="crypto_timing"}'
+    return {
+        f"trading_training_reward{of_model}": "100x3 3x3",
+        f"trading_training_usual_reward{of_model}": "100x3 NaN NaN NaN",
+    }
 
 
 def _champion(version: int, has_verdict: int) -> dict[str, str]:
@@ -118,6 +127,8 @@ CASES = [
     _reward(60, 100, fires=False),
     _reward(-160, -100, fires=True),
     _reward(-140, -100, fires=False),
+    _reward(3, "NaN", fires=False),  # the first of its budget
+    Case("RewardCollapsed", _quick_after_default(), None, minute=4),
     Case("RewardCollapsed", {'trading_training_reward{model="stock_trading"}': "30x3"}, None),  # no history
     # One scrape fails, and every pushed series is gone for that minute.
     Case("StageFailed", _stage("success", "score_news", "0x60 stale 0x10"), {"stage": "score_news"}, minute=61),

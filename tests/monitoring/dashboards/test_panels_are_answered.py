@@ -51,9 +51,6 @@ def demo(live_monitoring: Any, workspace: Path, small_strategy: dict[str, Any]) 
         "ports.pushgateway": ports.pushgateway,
         "ports.alertmanager": ports.alertmanager,
     }
-    earlier = workspace / "reports/metrics/rewards/stock_trading.json"  # of a training before this one
-    earlier.parent.mkdir(parents=True)
-    earlier.write_text("[1.0]")
     episodes = {"training.total_timesteps": 1024}  # a reward is told once an episode has ended
     _run("-m", "pipelines.orchestration.run_strategy", "full_strategy", **everywhere, **small_strategy | episodes)
     _run("pipelines/signal_rate/measure_signal_rates.py", **everywhere, windows=[5])  # a second run has a history

@@ -1,0 +1,48 @@
+"""What the reward of a training usually is: the median of comparable ones in this workspace, each counted once."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+
+from MLOps.artifacts import write_text
+
+
+def was_told(path: Path, key: str) -> bool:
+    """Whether the training of `key` is among those that `path` keeps."""
+    return key in _read(path)
+
+
+def usual_reward(path: Path, key: str, reward: float, history_runs: int) -> float:
+    """Median reward of the other trainings; NaN where there is none. This one counts from the next one on.
+
+    There is no lock: of trainings that end in the same moment one is lost, which a median hardly feels.
+
+    Parameters
+    ----------
+    path : Path
+        JSON object of rewards by the key of the training's result, the one that was told last at the end; a broken
+        one is begun anew.
+    key : str
+        Of the training that was told now; told again, it takes the place of its first telling.
+    reward : float
+    history_runs : int
+        Trainings that are kept.
+
+    Raises
+    ------
+    OSError
+        If the file can neither be read nor written.
+    """
+    others = {name: value for name, value in _read(path).items() if name != key}
+    kept = [*others.items(), (key, reward)][-history_runs:]
+    write_text(path, json.dumps(dict(kept), indent=1) + "\n")
+    return median(others.values()) if others else math.nan
+
+
+def _read(path: Path) -> Mapping[str, float]:
+    try:
+        return {str(key): float(reward) for key, reward in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return {}
