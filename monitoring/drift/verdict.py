@@ -1,5 +1,6 @@
 """From a sample to a verdict: which columns drifted, and whether the subject as a whole did."""
 
+import math
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any
@@ -63,6 +64,9 @@ class SubjectDrift(_Record):
     reference: Window | None = None
     current: Window | None = None
     columns: tuple[ColumnDrift, ...] = Field(default=(), description="The most drifted first.")
+    least_drifted: int | None = Field(
+        default=None, description="Drifted columns from which on the subject drifts; null where none was compared."
+    )
     recent_means: tuple[RecentMean, ...] = Field(default=(), description="Means of the newest sessions.")
 
     @property
@@ -74,6 +78,11 @@ class SubjectDrift(_Record):
     def missing_fraction(self) -> float:
         """Share of missing values in the current window."""
         return float(np.mean([column.missing_current for column in self.columns])) if self.columns else 0.0
+
+    @property
+    def drifted_columns(self) -> str:
+        """How many columns drifted, and how many make drift of the subject, for a person."""
+        return _drifted_of(self.columns, self.least_drifted)
 
 
 def judge(subject: DriftSubject, sample: Sample, settings: DriftThresholdSettings) -> SubjectDrift:
@@ -89,7 +98,8 @@ def judge(subject: DriftSubject, sample: Sample, settings: DriftThresholdSetting
         notes.append(f"columns without a value in the reference window: {_named(unknown)}")
     means = tuple(recent_means(reference, current, settings))
     still = standing_still(reference, current, settings.standing_still)
-    reasons = (*_reasons(columns, gone, settings), *_shifted(means), *_still(still))
+    least = _least_drifted(len(columns), settings)
+    reasons = (*_reasons(columns, least, gone, settings), *_shifted(means), *_still(still))
     status = Status.DRIFT if reasons else Status.NO_DRIFT
     if len(unknown) == len(columns):
         reasons, status = ("no column has a value in the reference window",), Status.NOT_CHECKED
@@ -101,6 +111,7 @@ def judge(subject: DriftSubject, sample: Sample, settings: DriftThresholdSetting
         reference=_window(reference),
         current=_window(current),
         columns=columns,
+        least_drifted=least,
         recent_means=means,
     )
 
@@ -143,13 +154,24 @@ def _column(
     )
 
 
-def _reasons(columns: tuple[ColumnDrift, ...], gone: list[str], settings: DriftThresholdSettings) -> Iterator[str]:
-    drifted = [column for column in columns if column.is_drifted]
-    least = max(
-        settings.drifted_columns_fraction * len(columns), min(settings.minimum_drifted_columns, len(columns)), 1
+def _least_drifted(columns: int, settings: DriftThresholdSettings) -> int:
+    """How many of so many columns must drift to make the subject drift."""
+    return max(
+        math.ceil(settings.drifted_columns_fraction * columns), min(settings.minimum_drifted_columns, columns), 1
     )
+
+
+def _drifted_of(columns: tuple[ColumnDrift, ...], least: int | None) -> str:
+    told = f"{sum(column.is_drifted for column in columns)} of {len(columns)} columns drifted"
+    return told if least is None else f"{told}, drift is from {least} on"
+
+
+def _reasons(
+    columns: tuple[ColumnDrift, ...], least: int, gone: list[str], settings: DriftThresholdSettings
+) -> Iterator[str]:
+    drifted = [column for column in columns if column.is_drifted]
     if len(drifted) >= least:
-        yield f"{len(drifted)} of {len(columns)} columns drifted: {_named([column.column for column in drifted])}"
+        yield f"{_drifted_of(columns, least)}: {_named([column.column for column in drifted])}"
     severe = [f"{column.column} ({column.excess:.1f})" for column in drifted if column.excess >= settings.severe_factor]
     if severe:
         yield f"far beyond the threshold (multiple of it): {_named(severe)}"

@@ -46,7 +46,7 @@ def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs=inputs.existing(),
         label="check",
-        version=3,
+        version=4,
         extra={**_identity(model), **_identity_of_timing(settings), "absent": ",".join(inputs.absent())},
         packages=("evidently", "numpy", "pandas"),
     )
@@ -116,8 +116,7 @@ def _tell(found: SubjectDrift) -> None:
     for note in found.notes:
         _LOG.warning("%s: %s", found.subject, note)
     if found.status is Status.NO_DRIFT:
-        drifted = sum(column.is_drifted for column in found.columns)
-        _LOG.info("%s: no drift; %d of %d columns beyond their threshold", found.subject, drifted, len(found.columns))
+        _LOG.info("%s: no drift: %s", found.subject, found.drifted_columns)
     else:
         what = "drift" if found.status is Status.DRIFT else "could not be checked"
         _LOG.warning("%s: %s: %s", found.subject, what, "; ".join(found.reasons))

@@ -83,8 +83,7 @@ def _tile(last: SubjectCheck) -> Tile:
     words, tone = _WORDS[last.found.status]
     note = "the reason stands below"
     if last.day is not None:
-        drifted = sum(column.is_drifted for column in last.found.columns)
-        note = f"{drifted} of {count(len(last.found.columns), 'column')}"
+        note = last.found.drifted_columns
     return Tile(SUBJECTS[last.found.subject][0], words, note, tone)
 
 

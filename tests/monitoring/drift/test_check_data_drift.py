@@ -55,7 +55,7 @@ def of(ticker: str, column: str, value: float) -> Spoil:
 def test_unchanged_features_do_not_drift(check: Check, features: pd.DataFrame) -> None:
     outcome = check(features)
     assert outcome.status == 0
-    assert outcome.last_line.endswith("features: no drift; 0 of 7 columns beyond their threshold")
+    assert outcome.last_line.endswith("features: no drift: 0 of 7 columns drifted, drift is from 2 on")
     metrics = outcome.result["metrics"]
     assert (metrics["features.status"], metrics["features.drifted_fraction"]) == (0, 0)
     assert metrics["features.missing_fraction"] == 0
@@ -88,7 +88,10 @@ def test_windows_are_the_newest_sessions_and_those_before(check: Check, features
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (in_current("rsi_30", lambda values: values + 40), "columns drifted: rsi_30.(AAA|BBB), rsi_30."),
+        (
+            in_current("rsi_30", lambda values: values + 40),
+            "columns drifted, drift is from 2 on: rsi_30.(AAA|BBB), rsi_30.",
+        ),
         (of("AAA", "rsi_30", 50.0), r"far beyond the threshold .*: rsi_30.AAA \("),  # a stuck sensor
         (in_current("macd", lambda values: values * 100), r"far beyond the threshold .*macd.AAA \("),  # another unit
         (
@@ -248,7 +251,7 @@ def test_process_ends_with_the_status_of_drift(features: pd.DataFrame, workspace
     ended = subprocess.run([sys.executable, script, *argv], capture_output=True, text=True, check=False)
     assert ended.returncode == 10, ended.stderr
     assert StageResult.model_validate_json(ended.stdout).details["features.status"] == "drift"
-    assert "features: drift: 2 of 7 columns drifted: rsi_30." in ended.stderr.splitlines()[-1]
+    assert "features: drift: 2 of 7 columns drifted, drift is from 2 on: rsi_30." in ended.stderr.splitlines()[-1]
 
 
 @pytest.mark.slow

@@ -86,7 +86,7 @@ def test_a_market_that_the_training_has_not_seen_is_drift(turned: pd.DataFrame, 
     laid_down(turned, workspace)
     outcome = check(None, ONLY, *WINDOWS)
     assert outcome.status == 10
-    assert "columns drifted: " in outcome.result["details"]["timing_observation.reasons"]
+    assert "columns drifted, drift is from " in outcome.result["details"]["timing_observation.reasons"]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_a_fifth_of_the_columns_makes_the_subject_drift(
     found = judge("features", sample(shifted), thresholds)
     assert found.status is status
     assert found.drifted_fraction == shifted / 10
+    assert found.drifted_columns == f"{shifted} of 10 columns drifted, drift is from 2 on"
     assert [column.column for column in found.columns if column.is_drifted] == sorted(
         COLUMNS[:shifted], key=[column.column for column in found.columns].index
     )
@@ -43,7 +44,14 @@ def test_a_fifth_of_the_columns_makes_the_subject_drift(
 def test_of_few_columns_two_must_drift_and_of_one_that_one(
     thresholds: DriftThresholdSettings, columns: int, shifted: int, status: Status
 ) -> None:
-    assert judge("actions", sample(shifted, COLUMNS[:columns]), thresholds).status == status
+    found = judge("actions", sample(shifted, COLUMNS[:columns]), thresholds)
+    assert (found.status, found.least_drifted) == (status, min(2, columns))
+
+
+def test_threshold_that_is_no_whole_number_of_columns_is_told_rounded_up(thresholds: DriftThresholdSettings) -> None:
+    found = judge("features", sample(3, [f"column_{number}" for number in range(32)]), thresholds)
+    assert found.drifted_columns == "3 of 32 columns drifted, drift is from 7 on"
+    assert found.status is Status.NO_DRIFT
 
 
 def test_one_column_far_beyond_its_threshold_is_enough(thresholds: DriftThresholdSettings) -> None:
@@ -67,7 +75,7 @@ def test_missing_values_may_grow_by_less_than_a_twentieth(
 
 def test_a_reason_names_five_columns_and_counts_the_others(thresholds: DriftThresholdSettings) -> None:
     (reason,) = judge("features", sample(8), thresholds).reasons
-    assert reason.startswith("8 of 10 columns drifted: column_")
+    assert reason.startswith("8 of 10 columns drifted, drift is from 2 on: column_")
     assert reason.endswith(" and 3 more")
 
 

@@ -152,10 +152,11 @@ class Shown:
             found = SubjectDrift(
                 subject="features",
                 status=Status.DRIFT if excess >= 1 else Status.NO_DRIFT,
-                reasons=("1 of 1 columns drifted: close.AAA",) if excess >= 1 else (),
+                reasons=("1 of 1 columns drifted, drift is from 1 on: close.AAA",) if excess >= 1 else (),
                 reference=Window(first="2020-01-02", last="2023-12-01", rows=900),
                 current=Window(first="2023-12-04", last=str(last), rows=63),
                 columns=(column,),
+                least_drifted=1,
             )
         write_report(folder, DriftReport(model="", subjects=(found,)))
         return folder

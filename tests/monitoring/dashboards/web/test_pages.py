@@ -184,8 +184,8 @@ def test_alias_that_was_moved_by_hand_is_told(open_page, shown):
 def test_drift_shows_state_reason_and_worst_columns(open_page, furnished):
     page = open_page("Drift", furnished)
     told = text(page)
-    assert "Features Drift 1 of 1 column" in told
-    assert "1 of 1 columns drifted: close.AAA" in told
+    assert "Features Drift 1 of 1 columns drifted, drift is from 1 on" in told
+    assert "1 of 1 columns drifted, drift is from 1 on: close.AAA" in told
     assert "2.0% of the current values are missing" in told
     assert charts(page) == 2
 
