@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from deployment.serving.long_bodies import SHORT_BYTES, read_long_body
 from deployment.serving.micro_batcher import FloatArray, MicroBatcher, QueueFullError
 from deployment.serving.model_slot import ModelSlot
 from deployment.serving.observation_body import BodyError, read_observations
@@ -68,6 +69,7 @@ class PredictEndpoint:
     def __init__(self, slot: ModelSlot, batcher: MicroBatcher, limits: LimitSettings) -> None:
         self._slot, self._batcher, self._limits = slot, batcher, limits
         self._max_bytes = limits.max_body_kib * 1024
+        self._one_long_body = asyncio.Lock()  # so that a turn of the loop holds one piece, however many are sent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Answer one request; gives the status."""
@@ -130,7 +132,7 @@ class PredictEndpoint:
         if model is None:
             raise self._unavailable(NO_MODEL)
         try:
-            observations = read_observations(body, model.info.observation_size, self._limits.max_rows)
+            observations = await self._observations(body, model.info.observation_size)
         except BodyError as error:
             raise RefusedError(422, error.reason, error.field) from None
         try:
@@ -141,6 +143,12 @@ class PredictEndpoint:
             _LOG.exception("a batch failed")
             raise RefusedError(500, "the model failed; the server's log tells how") from error
         return write_answer(model, q_values)
+
+    async def _observations(self, body: bytes, width: int | None) -> FloatArray:
+        if len(body) <= SHORT_BYTES:
+            return read_observations(body, width, self._limits.max_rows)
+        async with self._one_long_body:
+            return await read_long_body(body, width, self._limits.max_rows)
 
     def _unavailable(self, reason: str) -> RefusedError:
         return RefusedError(503, reason, headers=((b"retry-after", b"%d" % self._limits.retry_after_seconds),))
