@@ -2,11 +2,15 @@
 
 It runs as a process of its own, so that it takes no time from the server's: a `Load` comes as one JSON line, what was
 `Seen` goes as another. Requests are bytes made beforehand, and answers are cut by their Content-Length, so that the
-generator costs a fraction of what any server does.
+generator costs a fraction of what any server does. It sleeps until something is due or comes: one that spun would take
+a core from the server, and be put off it by whatever else runs.
 """
 
-import asyncio
+import gc
 import json
+import os
+import select
+import socket
 import subprocess
 import sys
 from collections import deque
@@ -16,10 +20,10 @@ from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 
-import uvloop
+from processor_use import ProcessorUse, processor_use, stolen_ms
 
 _HEAD_END, _LENGTH, _OK = b"\r\n\r\n", b"content-length: ", b"HTTP/1.1 200"
-_TICK_SECONDS = 0.0005
+_READ_BYTES = 65_536
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class Load:
         request when its answer has come.
     warm_up_seconds : float
         Sent before, and not counted.
+    patience_seconds : float
+        How long after the end answers are waited for; what has none then is an error.
+    server_pid : int
+        Process whose use of the processors is told; 0 tells none.
     """
 
     port: int
@@ -52,22 +60,31 @@ class Load:
     seconds: float
     per_second: float = 0.0
     warm_up_seconds: float = 0.5
+    patience_seconds: float = 5.0
+    server_pid: int = 0
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of it.
+    """What came of it, of the requests that were due in the time that counts, whenever they were answered.
 
     Attributes
     ----------
     requests : int
         Answered with 200.
     errors : int
-        Others, and connections that broke.
+        Others, those without an answer, and connections that broke.
     per_second : float
-        Requests answered in a second.
+        Requests answered, by the seconds in which they were due.
     p50_ms, p99_ms, max_ms : float
         Time to an answer; at a pace, from the moment when the request was due, so that a queue is not hidden.
+    late_p99_ms, late_max_ms : float
+        At a pace, how long after it was due a request left though a connection was free: the generator's own stalls,
+        which the times above hold too.
+    stolen_ms : float
+        Time that the host gave to other machines.
+    server, generator : ProcessorUse
+        What both processes had of the processors, and waited for them.
     """
 
     requests: int
@@ -76,6 +93,11 @@ class Seen:
     p50_ms: float
     p99_ms: float
     max_ms: float
+    late_p99_ms: float
+    late_max_ms: float
+    stolen_ms: float
+    server: ProcessorUse
+    generator: ProcessorUse
 
 
 def send_load(load: Load) -> Seen:
@@ -88,37 +110,18 @@ def send_load(load: Load) -> Seen:
     """
     command = [sys.executable, str(Path(__file__))]
     answer = subprocess.run(command, input=json.dumps(asdict(load)), stdout=subprocess.PIPE, text=True, check=True)
-    return Seen(**json.loads(answer.stdout))
+    told = json.loads(answer.stdout)
+    return Seen(**told | {who: ProcessorUse(**told[who]) for who in ("server", "generator")})
 
 
-class _Connection(asyncio.Protocol):
-    """One kept connection; tells the generator of each answer."""
+class _Connection:
+    """One kept connection, and what came of an answer so far."""
 
-    def __init__(self, generator: "_Generator") -> None:
-        self._generator = generator
-        self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = bytearray()
         self.due = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
-        self._generator.is_free(self)
-
-    def send(self, request: bytes, due: float) -> None:
-        self.due = due
-        assert self._transport is not None
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        end = _end_of_answer(self._buffer)
-        if end:
-            is_ok = self._buffer.startswith(_OK)
-            del self._buffer[:end]
-            self._generator.answered(self, is_ok)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._generator.lost()
 
 
 def _end_of_answer(buffer: bytearray) -> int:
@@ -139,43 +142,96 @@ def _end_of_answer(buffer: bytearray) -> int:
 class _Generator:
     load: Load
     times: list[float] = field(default_factory=list)
+    lateness: list[float] = field(default_factory=list)
     errors: int = 0
-    counts: bool = False
-    is_over: bool = False
+    counted_from: float = float("inf")
     _free: deque[_Connection] = field(default_factory=deque)
-    _due: deque[float] = field(default_factory=deque)
+    _waiting: deque[float] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self._requests = cycle(_requests(self.load))
+        self._open = {
+            connection.socket.fileno(): connection
+            for connection in (_Connection(self.load.port) for _ in range(self.load.connections))
+        }
+        self._free.extend(self._open.values())
+        self._started, self._sent_due = perf_counter(), 0
 
-    def is_free(self, connection: _Connection) -> None:
-        if self.is_over:
-            return
-        if not self.load.per_second:
-            connection.send(next(self._requests), perf_counter())
-        elif self._due:
-            connection.send(next(self._requests), self._due.popleft())
-        else:
-            self._free.append(connection)
+    def run_until(self, end: float) -> None:
+        """Send what is due up to `end`, and take what is answered meanwhile."""
+        pace, timeout = self.load.per_second, 0.0
+        while (now := perf_counter()) < end:
+            if pace:
+                self._send_due(now)
+                timeout = min(self._started + (self._sent_due + 1) / pace, end) - perf_counter()
+            else:
+                while self._free:
+                    self._send(self._free.popleft(), perf_counter())
+                timeout = end - now
+            self._take(max(timeout, 0.0))
 
-    def is_due(self, moment: float) -> None:
-        """Send a request that is due; it waits if no connection is free."""
-        if self._free:
-            self._free.popleft().send(next(self._requests), moment)
-        else:
-            self._due.append(moment)
+    def wait_for_the_rest(self) -> None:
+        """Take the answers that are out; what has none within the load's patience is an error."""
+        end = perf_counter() + self.load.patience_seconds
+        while len(self._free) < len(self._open) and (now := perf_counter()) < end:
+            self._take(end - now)
+        busy = [connection.due for connection in self._open.values() if connection not in self._free]
+        self.errors += sum(due >= self.counted_from for due in (*busy, *self._waiting))
 
-    def answered(self, connection: _Connection, is_ok: bool) -> None:
-        if self.counts:
-            if is_ok:
+    def close(self) -> None:
+        for connection in self._open.values():
+            connection.socket.close()
+
+    def _send_due(self, now: float) -> None:
+        """Send all that is due by now; what finds no free connection waits, and its time runs."""
+        pace = self.load.per_second
+        for number in range(self._sent_due + 1, int((now - self._started) * pace) + 1):
+            due = self._started + number / pace
+            if not self._free:
+                self._waiting.append(due)
+                continue
+            if due >= self.counted_from:
+                self.lateness.append(perf_counter() - due)
+            self._send(self._free.popleft(), due)
+        self._sent_due = max(self._sent_due, int((now - self._started) * pace))
+
+    def _send(self, connection: _Connection, due: float) -> None:
+        connection.due = due
+        connection.socket.sendall(next(self._requests))
+
+    def _take(self, timeout: float) -> None:
+        """Read what comes within `timeout` seconds."""
+        for number in select.select(list(self._open), (), (), timeout)[0]:
+            connection = self._open[number]
+            try:
+                data = connection.socket.recv(_READ_BYTES)
+            except ConnectionError:
+                data = b""
+            if not data:
+                self._lose(number)
+                continue
+            connection.buffer += data
+            if end := _end_of_answer(connection.buffer):
+                self._answered(connection, end)
+
+    def _answered(self, connection: _Connection, end: int) -> None:
+        if connection.due >= self.counted_from:
+            if connection.buffer.startswith(_OK):
                 self.times.append(perf_counter() - connection.due)
             else:
                 self.errors += 1
-        self.is_free(connection)
+        del connection.buffer[:end]
+        if self._waiting:
+            self._send(connection, self._waiting.popleft())
+        else:
+            self._free.append(connection)
 
-    def lost(self) -> None:
-        if not self.is_over:
-            self.errors += 1
+    def _lose(self, number: int) -> None:
+        connection = self._open.pop(number)
+        connection.socket.close()
+        if connection in self._free:
+            self._free.remove(connection)
+        self.errors += 1
 
 
 def _requests(load: Load) -> Iterator[bytes]:
@@ -187,51 +243,49 @@ def _requests(load: Load) -> Iterator[bytes]:
         yield (head + body).encode()
 
 
-async def _send(load: Load) -> Seen:
-    loop, generator = asyncio.get_running_loop(), _Generator(load)
-    transports = [
-        (await loop.create_connection(lambda: _Connection(generator), "127.0.0.1", load.port))[0]
-        for _ in range(load.connections)
-    ]
-    await _keep_pace(generator, load.warm_up_seconds)
-    generator.counts, started = True, perf_counter()
-    await _keep_pace(generator, load.seconds)
-    generator.counts, elapsed = False, perf_counter() - started
-    generator.is_over = True
-    for transport in transports:
-        transport.close()
-    return _seen(generator, elapsed)
+def _uses(load: Load) -> tuple[ProcessorUse, ProcessorUse, float]:
+    nothing = ProcessorUse(0.0, 0.0, 0)
+    server = processor_use(load.server_pid) if load.server_pid else nothing
+    return server, processor_use(os.getpid()), stolen_ms()
 
 
-async def _keep_pace(generator: _Generator, seconds: float) -> None:
-    """Let requests fall due at the load's pace for so long; without a pace, wait."""
-    pace, started = generator.load.per_second, perf_counter()
-    if not pace:
-        await asyncio.sleep(seconds)
-        return
-    sent = 0
-    while (elapsed := perf_counter() - started) < seconds:
-        for number in range(sent, int(elapsed * pace)):
-            generator.is_due(started + (number + 1) / pace)
-        sent = max(sent, int(elapsed * pace))
-        await asyncio.sleep(_TICK_SECONDS)
-
-
-def _seen(generator: _Generator, elapsed: float) -> Seen:
-    times = sorted(generator.times) or [0.0]
-
-    def quantile(share: float) -> float:
-        return times[min(int(share * len(times)), len(times) - 1)] * 1000
-
+def _send(load: Load) -> Seen:
+    generator = _Generator(load)
+    generator.run_until(perf_counter() + load.warm_up_seconds)
+    before = _uses(load)
+    generator.counted_from = started = perf_counter()
+    generator.run_until(started + load.seconds)
+    elapsed, after = perf_counter() - started, _uses(load)
+    generator.wait_for_the_rest()
+    generator.close()
     count = len(generator.times)
-    return Seen(count, generator.errors, count / elapsed, quantile(0.5), quantile(0.99), times[-1] * 1000)
+    return Seen(
+        requests=count,
+        errors=generator.errors,
+        per_second=count / elapsed,
+        p50_ms=_quantile_ms(generator.times, 0.5),
+        p99_ms=_quantile_ms(generator.times, 0.99),
+        max_ms=_quantile_ms(generator.times, 1.0),
+        late_p99_ms=_quantile_ms(generator.lateness, 0.99),
+        late_max_ms=_quantile_ms(generator.lateness, 1.0),
+        stolen_ms=after[2] - before[2],
+        server=after[0].since(before[0]),
+        generator=after[1].since(before[1]),
+    )
+
+
+def _quantile_ms(seconds: list[float], share: float) -> float:
+    ordered = sorted(seconds) or [0.0]
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)] * 1000
 
 
 def main() -> int:
     """Send the load that standard input tells."""
     given = json.load(sys.stdin)
     load = Load(**{**given, "bodies": tuple(given["bodies"])})
-    sys.stdout.write(json.dumps(asdict(uvloop.run(_send(load)))) + "\n")
+    gc.freeze()
+    gc.disable()  # nothing here is a cycle, and a collection would be taken for a stall of the server
+    sys.stdout.write(json.dumps(asdict(_send(load))) + "\n")
     return 0
 
 

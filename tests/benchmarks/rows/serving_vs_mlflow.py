@@ -3,11 +3,13 @@
 Both serve one process each, answer requests of one observation over 32 kept connections, and are sent the same
 observations by the same generator, which runs in a process of its own. Then ours is sent 60% of its peak at a steady
 pace, whether or not answers have come: the time of an answer counts from the moment when its request was due. Four more
-windows of that are told beside: a machine that other machines share stalls now and then.
+windows of that are told beside, and of each window whose its stalls are: what the host took, how long server and
+generator stood in a run queue, how late the generator was by itself, and what the server ran for a request.
 """
 
 import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -43,8 +45,9 @@ def _measure(ours: RunningServer, peer: RunningServer, seconds: float, runs: int
     peer_runs: list[Seen] = []
     timing = in_turns(lambda: _rate(peer_load, peer_runs), lambda: _rate(our_load, our_runs), runs)
     pace = _PACE * timing.ours
-    at_pace = Load(**{**vars(our_load), "per_second": pace})
-    paced, *further = (_seen_whole(at_pace) for _ in range(1 + _FURTHER))
+    at_pace = Load(**{**vars(our_load), "per_second": pace, "server_pid": ours.process.pid})
+    windows = [_seen_whole(at_pace) for _ in range(1 + _FURTHER)]
+    paced = windows[0]
     return Measurement(
         timing=timing,
         check=checked,
@@ -54,7 +57,7 @@ def _measure(ours: RunningServer, peer: RunningServer, seconds: float, runs: int
             _in_words("peer, at its peak", peer_runs[-1]),
             _in_words("ours, at its peak", our_runs[-1]),
             _in_words(f"ours, at {pace:,.0f} requests/s", paced),
-            "p99 of further windows: " + ", ".join(f"{seen.p99_ms:.2f}" for seen in further) + " ms",
+            *(f"window {number}: {_stalls_in_words(seen)}" for number, seen in enumerate(windows, start=1)),
         ),
         notes=(
             "One process each, as `mlflow models serve` starts by default; ONNX Runtime computes both.",
@@ -67,7 +70,8 @@ def _measure(ours: RunningServer, peer: RunningServer, seconds: float, runs: int
             "ours_p99_ms": our_runs[-1].p99_ms,
             "paced_requests_per_second": pace,
             "paced_p50_ms": paced.p50_ms,
-            "paced_p99_ms": [paced.p99_ms, *(seen.p99_ms for seen in further)],
+            "paced_p99_ms": [seen.p99_ms for seen in windows],
+            "paced_windows": [asdict(seen) for seen in windows],
         },
     )
 
@@ -101,6 +105,16 @@ def _seen_whole(load: Load) -> Seen:
 
 def _in_words(who: str, seen: Seen) -> str:
     return f"{who}: {seen.per_second:,.0f} requests/s, p50 {seen.p50_ms:.2f} ms, p99 {seen.p99_ms:.2f} ms"
+
+
+def _stalls_in_words(seen: Seen) -> str:
+    """The window's times, and beside them whose they may be."""
+    return (
+        f"p99 {seen.p99_ms:.2f} ms, slowest {seen.max_ms:.1f}; stolen by the host {seen.stolen_ms:.0f}; "
+        f"in a run queue: server {seen.server.waited_ms:.0f} (preempted {seen.server.preempted} times), "
+        f"generator {seen.generator.waited_ms:.0f}; sent late by the generator: p99 {seen.late_p99_ms:.2f}, "
+        f"at most {seen.late_max_ms:.1f}; the server ran {1000 * seen.server.ran_ms / seen.requests:.0f} µs a request"
+    )
 
 
 ROW = Row(unit="requests/s", is_higher_better=True, target_ratio=_TARGET, measure=measure)
