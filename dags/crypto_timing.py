@@ -1,4 +1,4 @@
-"""When to buy a coin, from bars to a judged model.
+"""Buy-timing of Bitcoin, from bars to a judged model.
 
 An Airflow DAG made from `config/orchestration/crypto_timing.yaml`: fetch crypto bars, check what the agent sees for
 drift, train it, judge it beside fixed rules and the champion, and let the gates decide whether it is the one that is

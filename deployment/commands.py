@@ -1,4 +1,4 @@
-"""Buy now or wait: train a model that times crypto purchases, use it, take it away, serve it.
+"""Buy-timing, buy a coin now or wait: train a model, use it, take it away, serve it.
 
     python deployment/commands.py train --crypto BTC
     python deployment/commands.py infer --data_path bars.parquet --output_path decisions.csv
@@ -6,7 +6,8 @@
     python deployment/commands.py serve --model_path trained_models/BTC_777 --port 5000
 
 Each command starts stages (config/orchestration/stages.yaml) as processes and ends with their exit status. Paths are
-read from the working directory. `<command> --help` tells what each flag means there.
+read from the working directory. A command ends with one line of JSON, or on a terminal with a few lines to read.
+`<command> --help` tells what each flag means there.
 """
 
 import argparse
@@ -16,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from deployment.command_line.crypto_commands import COMMANDS
+from deployment.command_line.crypto_commands import COMMANDS, coins
 from deployment.command_line.stage_command import StageEndedError
 from experiment_tracking.runner import set_up_logging, told_failure
 from MLOps.errors import SettingsError
-from MLOps.settings.project import project_root
 from MLOps.settings.secret_values import masked
 
 
@@ -50,19 +50,21 @@ class Help:
 
 
 _BARS = "bars (.parquet), or your own pickled DataFrame (.pkl), which is read as data and never run"
-_COIN = "BTC (by the hour, bought once a day) or ETH (by the day, bought once a week); default BTC"
+_COIN = "BTC (by the hour, bought once a day) or ETH (by the day, bought once a week); default "
 _MODEL = "model folder or trained_models/<COIN>_<seed>; default: the registry's champion"
 HELP: Mapping[str, Help] = {
     "train": Help(
         summary="train a model, export it and show what it buys",
         told="""Trains a Rainbow agent on the past prices of a coin, registers the model, puts the files to take away
 into trained_models/<COIN>_<seed>/ and a page with its purchases, savings and learning curve into
-plots/<COIN>_<seed>/report.html. The page says whether the model found an edge; most often there is none.
-Prices come first: python pipelines/data_ingestion/ingest_crypto_bars.py, or your own by --data_path.""",
+plots/<COIN>_<seed>/report.html. The page says whether the model found an edge; most often there is none. Another
+model's files in these two places are replaced, and a line says so; models/ keeps every model. --overrides
+training=quick is a try of seconds. The whole way to a champion: run_strategy crypto_timing, or crypto_timing_eth.
+Prices come first: python pipelines/data_ingestion/ingest_crypto_bars.py --symbol BTC, or your own by --data_path.""",
         example="python deployment/commands.py train --crypto BTC --overrides training.num_frames=100000",
         settings="train_rainbow",
         flags={
-            "crypto": _COIN,
+            "crypto": f"{_COIN}BTC",
             "data_path": f"{_BARS}; default: the newest that were ingested",
             "model_path": "where model folders are written; default models/crypto_timing",
             "output_path": "where <COIN>_<seed>/ is put; default trained_models",
@@ -79,7 +81,7 @@ A file of observations (.npy, .json) gets one line for each.""",
         flags={
             "model_path": _MODEL,
             "data_path": f"{_BARS}, or observations (.npy, .json); default: the newest bars that were ingested",
-            "crypto": _COIN,
+            "crypto": f"{_COIN}that of the model folder, else BTC",
             "output_path": "CSV to write; default: reports/crypto_decisions alone",
         },
     ),
@@ -92,7 +94,7 @@ settings and digests. The networks are tried on real observations first.""",
         flags={
             "model_path": "model folder; default: the registry's champion",
             "data_path": f"what the networks are tried on: {_BARS}, or observations (.npy); default: the newest bars",
-            "crypto": _COIN,
+            "crypto": f"{_COIN}that of the model folder, else BTC",
             "output_path": "where <COIN>_<seed>/ is put; default trained_models",
         },
     ),
@@ -147,8 +149,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _kind(flag: str) -> dict[str, Any]:
     """What argparse makes of a flag's value."""
     if flag == "crypto":
-        coins = sorted(path.stem.upper() for path in (project_root() / "config" / "data").glob("*.yaml"))
-        return {"type": str.upper, "choices": coins}
+        return {"type": str.upper, "choices": coins()}
     return {"type": Path} if flag.endswith("_path") else {}
 
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from experiment_tracking.last_figures import LastFigures
 from experiment_tracking.stage_report import report_failure, report_success
+from experiment_tracking.told_result import print_told, result_lines
 from MLOps import failpoints
 from MLOps.errors import PlatformError, SettingsError, StorageError
 from MLOps.settings.compose import SettingsFile, compose_settings
@@ -45,7 +46,8 @@ def run_stage(stage: Stage[SettingsT], argv: Sequence[str] | None = None) -> int
     """Run a stage from its command line; returns the exit status.
 
     Prose and progress go to standard error. On success the last line of standard output is the
-    `StageResult` as JSON; on failure standard error ends with one line and nothing half-written stays.
+    `StageResult` as JSON, unless that is a terminal: then a person reads a few lines. On failure
+    standard error ends with one line and nothing half-written stays.
     The status of a success is what the stage's `exit_status` makes of the result, 0 as a rule.
     """
     set_up_logging()
@@ -143,8 +145,9 @@ def _answer(stage: Stage[SettingsT], settings: SettingsT, arguments: argparse.Na
 
 
 def _tell(told: BaseModel) -> None:
-    """Print one line of JSON in ASCII, which every standard output takes, whatever its encoding."""
-    print(json.dumps(json.loads(told.model_dump_json())), flush=True)  # noqa: T201
+    """Print a result, readable on a terminal; an answer is JSON everywhere, for it is short."""
+    values = json.loads(told.model_dump_json())
+    print_told(values, result_lines(told) if isinstance(told, StageResult) else [json.dumps(values)])
 
 
 def _run(stage: Stage[SettingsT], settings: SettingsT, started: float) -> StageResult:

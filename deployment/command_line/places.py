@@ -21,7 +21,7 @@ def followed(path: Path, flag: str) -> Path:
         _exists(found)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)[:_SHOWN].rstrip(".")
-        raise SettingsError(f"{flag} {_shown(path)}: {reason}", "a path that can be followed", flag) from error
+        raise SettingsError(f"{flag} {shown(path)}: {reason}", "a path that can be followed", flag) from error
     return found
 
 
@@ -36,7 +36,7 @@ def check_file_place(path: Path, mend: str) -> None:
         If its folder can neither be used nor made.
     """
     if path.is_dir():
-        raise SettingsError(f"{mend} {_shown(path)} is a folder", "a file", mend)
+        raise SettingsError(f"{mend} {shown(path)} is a folder", "a file", mend)
     check_folder_place(path.parent, mend)
 
 
@@ -53,7 +53,7 @@ def check_folder_place(folder: Path, mend: str) -> None:
         with TemporaryDirectory(prefix=".", dir=nearest):
             pass
     except OSError as error:
-        given = f"{_shown(folder)} cannot be written: {error.strerror} ({_shown(nearest)})"
+        given = f"{shown(folder)} cannot be written: {error.strerror} ({shown(nearest)})"
         raise StorageError(given, "a folder that can be written, or made", mend) from error
 
 
@@ -66,6 +66,7 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """A path for an error; of a long one the beginning."""
     text = str(path)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"

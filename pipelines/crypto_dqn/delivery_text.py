@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from MLOps.inference.timing_onnx import OPSET
+from MLOps.inference.trained_model import told_training
 from pipelines.crypto_dqn.choose_timing_model import ChosenTimingModel
 
 RUNS_ON = ("numpy", "onnxruntime")
@@ -46,6 +47,7 @@ def _terms(model: ChosenTimingModel, answers: Mapping[str, float]) -> dict[str, 
     card = model.card
     return {
         "symbol": card.market.symbol,
+        "training": told_training(card.provenance),
         "frequency": card.market.frequency,
         "cycle_steps": card.market.cycle_steps,
         "size": card.observation.size,

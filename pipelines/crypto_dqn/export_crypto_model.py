@@ -14,8 +14,10 @@ from pathlib import Path
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, sha256_of
 from MLOps.inference import predictor
+from MLOps.inference.delivery_sums import NETWORK_FILE
 from MLOps.inference.timing_int8 import int8_timing_onnx
 from MLOps.inference.timing_onnx import OPSET, timing_onnx_of_folder
+from MLOps.inference.trained_model import read_trained_model, told_training, written_at
 from MLOps.market.price_cycles import timing_bars_path
 from MLOps.settings.crypto_delivery import ExportCryptoModelSettings
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
@@ -61,15 +63,28 @@ def export_crypto_model(settings: ExportCryptoModelSettings, tracker: Tracker) -
         settings=settings,
         inputs=_tried_on(settings),
         label=model.label,
+        version=2,
         extra={"model": model.digest, "version": model.version, "predictor": sha256_of(_PREDICTOR)},
         packages=("onnx", *RUNS_ON),
     )
     made = make_once(output, lambda folder, _key: _make(folder, model, output, settings), tracker)
+    replaced = _other_model(place, model.digest)
     place_delivery(made.folder, place, tuple(_FILES.values()))
+    if replaced:
+        _LOG.info("%s held another model until now (%s); that one's own folder stays", place, replaced)
     artifacts = {
         name: artifact.model_copy(update={"path": place / _FILES[name]}) for name, artifact in made.artifacts.items()
     }
-    return made.model_copy(update={"folder": place, "artifacts": artifacts})
+    details = made.details | ({"replaced": replaced} if replaced else {})
+    return made.model_copy(update={"folder": place, "artifacts": artifacts, "details": details})
+
+
+def _other_model(place: Path, digest: str) -> str:
+    """What lies at `place` in words, where it is the delivery of another model."""
+    found = read_trained_model(place)
+    if found is None or found.digest == digest:
+        return ""
+    return f"{found.symbol}, {found.training}, delivered {written_at(place / NETWORK_FILE)}, {found.digest[:12]}"
 
 
 def _tried_on(settings: ExportCryptoModelSettings) -> dict[str, Path]:
@@ -100,8 +115,9 @@ def _make(folder: Path, model: ChosenTimingModel, output: Output, settings: Expo
     sums = [f"{sha256_of(folder / file)}  {file}\n" for name, file in sorted(_FILES.items()) if name != "digests"]
     (folder / _FILES["digests"]).write_text("".join(sums), encoding="utf-8")
     _LOG.info(
-        "%s: int8 acts alike in %.2f %% of %d observations",
+        "%s (%s): int8 acts alike in %.2f %% of %d observations",
         model.label,
+        told_training(model.card.provenance),
         100 * figures.answers["int8_equal_actions_fraction"],
         len(observations),
     )

@@ -1,6 +1,8 @@
 """The command line: help, refusals, which stage gets what, and each command as a real process."""
 
 import json
+import os
+import pty
 import signal
 import socket
 import subprocess
@@ -48,6 +50,11 @@ def test_help_explains_every_flag_and_its_example_is_taken(command: str, capsys:
         (["train", "--crypto", "DOGE"], "argument --crypto: invalid choice: 'DOGE' (choose from 'BTC', 'ETH')"),
         (["train", "--overrides", "training.num_frames=-1"], "training.num_frames=-1"),
         (["train", "--overrides", "training.speed=1"], "training.speed: unknown key"),
+        (
+            ["train", "--overrides", "training=fast"],
+            "training=fast; allowed: default, quick; mend: command line: train",
+        ),
+        (["train", "--overrides", "data=doge"], "data=doge; allowed: btc, eth; mend: command line: data=doge"),
     ],
 )
 def test_mistake_is_one_line_and_status_2(argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +109,7 @@ def test_training_is_delivered_and_shown(
     stages: Stages, workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = f"paths.workspace={workspace}"
+    (tmp_path / "bars.parquet").touch()
     argv = ["train", "--crypto", "eth", "--data_path", "bars.parquet", "--output_path", "mine"]
     assert main([*argv, "--overrides", place, "training.seed=777", "max_observations=50"]) == 0
     bars, model = tmp_path / "bars.parquet", stages.folder / "train_rainbow"
@@ -125,6 +133,7 @@ def test_training_is_delivered_and_shown(
 
 def test_pickle_becomes_bars_first(stages: Stages, workspace: Path, tmp_path: Path) -> None:
     place = f"paths.workspace={workspace}"
+    (tmp_path / "crypto_data.pkl").touch()
     assert main(["train", "--data_path", "crypto_data.pkl", "--overrides", place, "columns.close=last"]) == 0
     (convert, given), (train, trained_on), *_ = stages.started
     assert (convert, train) == ("convert_crypto_pickle", "train_rainbow")
@@ -254,7 +263,21 @@ def test_what_nobody_expected_is_one_line_and_a_file(
     assert stages.started == []
 
 
+def _write_card(folder: Path, symbol: str, **provenance: object) -> None:
+    folder.mkdir()
+    (folder / "model.json").write_text(json.dumps({"market": {"symbol": symbol}, "provenance": provenance}))
+
+
+def _write_delivery(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("model.onnx", "SHA256SUMS"):
+        (folder / name).touch()
+
+
 def test_paths_are_read_from_the_working_directory(stages: Stages, tmp_path: Path) -> None:
+    (tmp_path / "o.npy").touch()
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "model.json").touch()
     main(["infer", "--crypto", "BTC", "--model_path", "m", "--data_path", "o.npy", "--output_path", "d.csv"])
     main(["export_onnx", "--model_path", "m", "--data_path", "o.npy", "--output_path", "out"])
     main(["serve", "--model_path", "m", "--port", "5055", "--crypto", "btc", "--overrides", "serving.threads=2"])
@@ -273,9 +296,120 @@ def test_paths_are_read_from_the_working_directory(stages: Stages, tmp_path: Pat
 
 
 def test_export_takes_no_observations_of_a_request(stages: Stages, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export_onnx", "--model_path", "m", "--data_path", "o.json"]) == 2
-    assert "--data_path o.json; allowed: .parquet or .pkl (bars), .npy" in capsys.readouterr().err.splitlines()[-1]
+    assert main(["export_onnx", "--data_path", "o.json"]) == 2
+    told = "--data_path o.json; allowed: a file of the kinds .parquet, .pickle, .pkl, .npy; mend: --data_path"
+    assert told in capsys.readouterr().err.splitlines()[-1]
     assert stages.started == []
+
+
+@pytest.mark.parametrize("command", ["infer", "export_onnx", "serve"])
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("at/BTC_778", "--model_path at/BTC_778 does not exist; allowed: a model folder"),
+        ("at/BTC_778", "; there is at/BTC_1, at/BTC_2, at/BTC_3, at/BTC_4, ...; mend: --model_path, or make one: "),
+        ("nowhere/BTC_778", "--model_path nowhere/BTC_778 does not exist; allowed: a model folder"),
+        ("at/empty", "--model_path at/empty is a folder without a model; allowed: one that holds model.json"),
+        ("file", "--model_path file is no folder; allowed: a model folder"),
+    ],
+)
+def test_model_that_is_not_there_is_told_with_those_that_are(
+    stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, path: str, told: str
+) -> None:
+    (tmp_path / "at" / "empty").mkdir(parents=True)
+    for number in range(1, 6):
+        _write_card(tmp_path / "at" / f"BTC_{number}", "BTC")
+    (tmp_path / "file").touch()
+    status, err = _refusal([command, "--model_path", path], capsys)
+    assert status == 3
+    assert told in err
+    assert stages.started == []
+
+
+def test_delivery_is_named_and_used_but_not_exported_again(
+    stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write_delivery(tmp_path / "BTC_777")
+    status, err = _refusal(["infer", "--model_path", "BTC_778"], capsys)
+    assert (status, "allowed: a model folder or a delivery; there is BTC_777; mend:" in err) == (3, True)
+    status, err = _refusal(["export_onnx", "--model_path", "BTC_777"], capsys)
+    assert status == 3
+    assert "--model_path BTC_777 is a delivery, which was exported already; allowed: the model folder that" in err
+    assert stages.started == []
+    main(["serve", "--model_path", "BTC_777"])
+    assert stages.started == [("serve_crypto_model", ["--model_path", str(tmp_path / "BTC_777")])]
+
+
+@pytest.mark.parametrize("command", ["train", "infer", "export_onnx"])
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("nothing.parquet", 3, "--data_path nothing.parquet does not exist; allowed: a file of the kinds .parquet"),
+        ("nothing.pkl", 3, "; mend: --data_path, or leave it out: then the newest bars are taken that ingest_crypto_"),
+        ("folder.parquet", 3, "--data_path folder.parquet is a folder; allowed: a file of the kinds .parquet"),
+        ("bars.csv", 2, "--data_path bars.csv; allowed: a file of the kinds .parquet, .pickle, .pkl"),
+    ],
+)
+def test_data_that_is_not_there_is_told_before_any_work(
+    stages: Stages,
+    workspace: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    path: str,
+    status: int,
+    told: str,
+) -> None:
+    (tmp_path / "folder.parquet").mkdir()
+    (tmp_path / "bars.csv").touch()
+    found, err = _refusal([command, "--data_path", path, "--overrides", f"paths.workspace={workspace}"], capsys)
+    assert (found, told in err) == (status, True)
+    assert stages.started == []
+
+
+def test_model_that_is_named_tells_its_coin_and_how_it_was_trained(
+    stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write_card(tmp_path / "m", "ETH", frames=6400, seed=7)
+    for argv in (["infer"], ["export_onnx"], ["infer", "--crypto", "BTC"], ["infer", "--overrides", "data=btc"]):
+        main([argv[0], "--model_path", "m", *argv[1:]])
+        assert capsys.readouterr().err[9:] == f"the model {tmp_path / 'm'}: ETH, 6,400 frames, seed 7\n"
+    ether = ["data=eth", "registry.model_name=crypto_timing_eth"]
+    assert [given[2:] for _, given in stages.started] == [ether, ether, ["data=btc"], ["data=btc"]]
+
+
+def test_training_says_budget_and_seed_first_and_what_it_replaces(
+    stages: Stages, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write_card(stages.folder / "train_rainbow", "BTC", frames=3200, stopped_early=True, seed=777)
+    report = workspace / "plots" / "BTC_777" / "report.html"
+    given = ["train", "--overrides", f"paths.workspace={workspace}", "training=quick"]
+    for _ in range(2):
+        assert main(given) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)["training"] == "3,200 frames, stopped early, seed 777"
+        assert err.splitlines()[0][9:] == "1 of 3: training on BTC, 6,400 frames at most, seed 777"
+        assert "is replaced" not in err  # the second time it is the same one
+    report.write_text("another")
+    os.utime(report, (0, 1_700_000_000))
+    assert main(given) == 0
+    assert f"{report}, of 2023-11-14 22:13 UTC, is replaced; each evaluation's own stays" in capsys.readouterr().err
+    assert report.read_text() == "report of evaluate_crypto_timing"
+
+
+def test_person_at_a_terminal_reads_lines_in_place_of_json(
+    stages: Stages, workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["train", "--overrides", f"paths.workspace={workspace}"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        "train:",
+        f"  model: {stages.folder / 'train_rainbow'}",
+        f"  delivery: {stages.folder / 'BTC_777'}",
+        f"  plots: {workspace / 'plots' / 'BTC_777'}",
+        "  finding: no edge",
+    ]
 
 
 def test_each_coin_has_its_name_in_the_registry(stages: Stages) -> None:
@@ -312,11 +446,30 @@ def test_infer_as_a_process(
     ]
 
 
+def test_infer_at_a_terminal_ends_with_lines_for_a_person(
+    workspace: Path, make_timing_model: Callable[..., str], make_crypto_bars: Callable[..., pd.DataFrame]
+) -> None:
+    make_timing_model(workspace / "model", window_size=6)
+    write_crypto_bars(make_crypto_bars(count=100), workspace / "bars.parquet")
+    flags = ["--model_path", "model", "--data_path", "bars.parquet", "--overrides", f"paths.workspace={workspace}"]
+    master, terminal = pty.openpty()
+    line = [sys.executable, str(SCRIPT), "infer", *flags, *OFFLINE]
+    ended = subprocess.run(line, cwd=workspace, stdout=terminal, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(terminal)
+    told = os.read(master, 65536).decode().splitlines()
+    os.close(master)
+    assert ended.returncode == 0, ended.stderr
+    assert told[0].startswith("infer_crypto_timing: made (")
+    assert "  files: decisions.csv" in told
+    assert not [line for line in told if "{" in line]
+
+
 def test_failure_of_a_stage_is_the_commands_own(workspace: Path) -> None:
-    flags = ["--model_path", "nowhere", "--overrides", f"paths.workspace={workspace}", *OFFLINE]
+    (workspace / "empty.npy").touch()
+    flags = ["--data_path", "empty.npy", "--overrides", f"paths.workspace={workspace}", *OFFLINE]
     ended = command("infer", *flags, cwd=workspace)
-    assert ended.returncode == 3
-    assert ended.stderr.splitlines()[-1].endswith("mend: run the stage that makes it first")
+    assert ended.returncode == 6
+    assert "infer_crypto_timing: crypto_timing has no crypto_timing_champion" in ended.stderr.splitlines()[-1]
 
 
 def test_secret_that_serve_refuses_is_not_repeated(workspace: Path) -> None:

@@ -1,6 +1,7 @@
 """A delivery holds the model's own answers, is whole or not there, and needs NumPy and ONNX Runtime alone."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -79,6 +80,25 @@ def test_the_delivery_holds_the_models_own_answers(workspace: Path, model: str, 
     assert predictor.metadata["model_digest"] == model
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=place, check=True)
     assert len((place / "SHA256SUMS").read_text().splitlines()) == len(FILES) - 1
+
+
+def test_another_model_of_the_same_coin_and_seed_is_told_before_it_takes_the_place(
+    workspace: Path, export: Export, make_timing_model: Callable[..., str]
+) -> None:
+    first = export()
+    place, former = first.folder, json.loads((first.folder / "settings.json").read_text())["model_digest"]
+    assert "replaced" not in first.details
+    assert "replaced" not in export().details  # it is the same one
+    os.utime(place / "model.onnx", (0, 1_700_000_000))
+    make_timing_model(workspace / "other", seed=777)
+    card = json.loads((workspace / "other" / "model.json").read_text())
+    card["provenance"] |= {"frames": 6400, "stopped_early": True}
+    (workspace / "other" / "model.json").write_text(json.dumps(card))
+    second = export("model_path=other")
+    assert second.folder == place
+    assert second.details["replaced"] == f"BTC, seed 777, delivered 2023-11-14 22:13 UTC, {former[:12]}"
+    assert "Trained: 6,400 frames, stopped early, seed 777 (`provenance`" in (place / "README.md").read_text()
+    assert export().details["replaced"] != second.details["replaced"]
 
 
 def test_the_server_takes_the_delivery(model: str, export: Export) -> None:
