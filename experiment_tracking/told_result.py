@@ -13,6 +13,7 @@ from MLOps.stage import Scalar, StageResult
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHOWN = 300  # characters of a fact
 _WIDTH = 100  # columns
+_TIED = "\N{NO-BREAK SPACE}"  # between what is not to be parted by the end of a line
 _METRICS = 12  # figures that are shown; the JSON has all
 
 
@@ -39,20 +40,22 @@ def result_lines(result: StageResult) -> list[str]:
 
 
 def told_lines(facts: Mapping[str, str]) -> list[str]:
-    """``name: text`` of each fact that there is, indented and wrapped; a path is never broken."""
-    return [
-        line
-        for name, text in facts.items()
-        if text
-        for line in textwrap.wrap(
-            f"{name}: {text}",
-            _WIDTH,
-            initial_indent="  ",
-            subsequent_indent="    ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    ]
+    """``name: text`` of each fact that there is, indented and wrapped; a path stays whole, beside its name."""
+    return [line for name, text in facts.items() if text for line in _wrapped(name, text)]
+
+
+def _wrapped(name: str, text: str) -> list[str]:
+    """A fact in lines of `_WIDTH` columns, between whose words alone they break."""
+    head, *rest = text.split(" ")
+    lines = textwrap.wrap(
+        " ".join([f"{name}:{_TIED}{head}", *rest]),
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace(_TIED, " ") for line in lines]
 
 
 def _fact(value: Scalar) -> str:
@@ -63,7 +66,7 @@ def _fact(value: Scalar) -> str:
 
 
 def _figures(metrics: Mapping[str, float]) -> str:
-    shown = [f"{name} {_number(value)}" for name, value in list(metrics.items())[:_METRICS]]
+    shown = [f"{name}{_TIED}{_number(value)}" for name, value in list(metrics.items())[:_METRICS]]
     if more := len(metrics) - len(shown):
         shown.append(f"and {more} more")
     return ", ".join(shown)

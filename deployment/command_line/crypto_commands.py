@@ -26,7 +26,7 @@ EVALUATE, CONVERT = "evaluate_crypto_timing", "convert_crypto_pickle"
 PICKLES, OBSERVATIONS, REQUESTS = frozenset({".pkl", ".pickle"}), ".npy", ".json"
 BARS = (".parquet", *sorted(PICKLES))
 _COIN_KEYS = frozenset({"data", "data.symbol"})
-_READ = ("model", "training", "delivery", "plots", "finding")  # what a person reads after a training
+_REPORT = "report.html"
 
 
 def train(given: Namespace) -> int:
@@ -57,11 +57,21 @@ def train(given: Namespace) -> int:
         _LOG.info("3 of 3: its purchases on dates that it has not seen")
         judged = run_stage_process(EVALUATE, [*model, *keys_held(EVALUATE, overrides), *tried_on])
         told["finding"] = str(judged.details.get("finding"))
-        _place_report(judged.artifacts["report"].path, plots / delivered.folder.name / "report.html")
+        _place_report(judged.artifacts["report"].path, plots / delivered.folder.name / _REPORT)
         told["plots"] = str(plots / delivered.folder.name)
     finally:  # whatever becomes of the rest, there is a model
-        print_told(told, ["train:", *told_lines({name: told[name] for name in _READ if name in told})])
+        print_told(told, _training_lines(told))
     return 0
+
+
+def _training_lines(told: Mapping[str, str]) -> list[str]:
+    """What a training made, for a person."""
+    facts = {name: told[name] for name in ("model", "training", "delivery") if name in told}
+    if "plots" in told:
+        facts["report"] = f"{told['plots']}/{_REPORT}"
+    if "finding" in told:
+        facts["finding"] = told["finding"].replace("_", " ")
+    return ["train:", *told_lines(facts)]
 
 
 def _place_report(made: Path, place: Path) -> None:

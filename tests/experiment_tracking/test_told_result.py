@@ -40,8 +40,7 @@ def test_person_reads_where_the_files_lie_and_what_came_out() -> None:
         "  files: decisions.csv, /elsewhere/copy.csv",
         "  newest: hold at 9,000",
         "  is_replay: True",
-        "  long:",
-        f"    {'x' * 300}...",
+        f"  long: {'x' * 300}...",
         "  figures: decisions 4,296, advantage_bps -3.605, nothing nan",
     ]
 
@@ -49,11 +48,10 @@ def test_person_reads_where_the_files_lie_and_what_came_out() -> None:
 def test_many_figures_are_counted_and_long_lines_wrapped() -> None:
     many = RESULT.model_copy(update={"metrics": {f"figure_number_{number}": 0.5 for number in range(30)}})
     assert " ".join(line.strip() for line in result_lines(many)).endswith("figure_number_11 0.5, and 18 more")
+    assert not [line for line in result_lines(many) if line.startswith("    0.5")]  # a figure stays with its name
     assert max(len(line) for line in result_lines(many) if "x" * 300 not in line) <= 100
-    assert told_lines({"empty": "", "path": "/with-hyphens/" + "y" * 120}) == [
-        "  path:",
-        "    /with-hyphens/" + "y" * 120,
-    ]
+    path = f"/with-hyphens/{'y' * 120}"
+    assert told_lines({"empty": "", "path": path}) == [f"  path: {path}"]
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ class Stages:
         for name in ("bars", "report"):
             (made / name).write_text(f"{name} of {stage}")
             artifacts[name] = Artifact(path=made / name, sha256=sha256_of(made / name))
-        details = {"finding": "no edge", "model_digest": "d"}
+        details = {"finding": "no_edge", "model_digest": "d"}
         return StageResult(stage=stage, key="k", status="made", folder=made, artifacts=artifacts, details=details)
 
 
@@ -126,7 +126,7 @@ def test_training_is_delivered_and_shown(
         ("evaluate_crypto_timing", ["--model_path", str(model), *eth, place, f'bars_path="{bars}"']),
     ]
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert told["finding"] == "no edge"
+    assert told["finding"] == "no_edge"
     assert told["plots"] == str(workspace / "plots" / "BTC_777")
     assert (workspace / "plots" / "BTC_777" / "report.html").read_text() == "report of evaluate_crypto_timing"
 
@@ -241,7 +241,7 @@ def test_plots_that_fail_after_the_training_leave_its_result_told(
     assert main(["train", "--overrides", f"paths.workspace={workspace}"]) == 5
     out, err = capsys.readouterr()
     told = json.loads(out.splitlines()[-1])
-    assert (told["delivery"], told["finding"]) == (str(stages.folder / "BTC_777"), "no edge")
+    assert (told["delivery"], told["finding"]) == (str(stages.folder / "BTC_777"), "no_edge")
     assert "plots" not in told
     assert err.splitlines()[-1].startswith("commands.py: cannot use a path (")
     assert "Traceback" not in err
@@ -407,7 +407,7 @@ def test_person_at_a_terminal_reads_lines_in_place_of_json(
         "train:",
         f"  model: {stages.folder / 'train_rainbow'}",
         f"  delivery: {stages.folder / 'BTC_777'}",
-        f"  plots: {workspace / 'plots' / 'BTC_777'}",
+        f"  report: {workspace / 'plots' / 'BTC_777' / 'report.html'}",
         "  finding: no edge",
     ]
 
