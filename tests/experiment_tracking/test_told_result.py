@@ -9,7 +9,7 @@ import pytest
 from experiment_tracking.told_result import print_told, result_lines, told_lines
 from MLOps.stage import Artifact, StageResult
 
-FOLDER = Path("/work/reports/decisions/btc-0123")
+FOLDER = Path("/srv/reports/decisions/btc-0123")
 RESULT = StageResult(
     stage="infer_crypto_timing",
     key="0123",
@@ -36,7 +36,7 @@ class Terminal(io.TextIOWrapper):
 def test_person_reads_where_the_files_lie_and_what_came_out() -> None:
     assert result_lines(RESULT) == [
         "infer_crypto_timing: was already made (1.3 s)",
-        "  folder: /work/reports/decisions/btc-0123",
+        "  folder: /srv/reports/decisions/btc-0123",
         "  files: decisions.csv, /elsewhere/copy.csv",
         "  newest: hold at 9,000",
         "  is_replay: True",
