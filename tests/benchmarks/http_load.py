@@ -79,8 +79,10 @@ class Seen:
     p50_ms, p99_ms, max_ms : float
         Time to an answer; at a pace, from the moment when the request was due, so that a queue is not hidden.
     late_p99_ms, late_max_ms : float
-        At a pace, how long after it was due a request left though a connection was free: the generator's own stalls,
-        which the times above hold too.
+        At a pace, how long after it was due a request left though a connection was free.
+    stall_ms : float
+        At a pace, the longest turn of the generator's own loop beyond what it meant to sleep: whatever it is that held
+        it up, the times above hold it too, though no server did it.
     stolen_ms : float
         Time that the host gave to other machines.
     server, generator : ProcessorUse
@@ -95,6 +97,7 @@ class Seen:
     max_ms: float
     late_p99_ms: float
     late_max_ms: float
+    stall_ms: float
     stolen_ms: float
     server: ProcessorUse
     generator: ProcessorUse
@@ -144,6 +147,7 @@ class _Generator:
     times: list[float] = field(default_factory=list)
     lateness: list[float] = field(default_factory=list)
     errors: int = 0
+    stall: float = 0.0
     counted_from: float = float("inf")
     _free: deque[_Connection] = field(default_factory=deque)
     _waiting: deque[float] = field(default_factory=deque)
@@ -159,16 +163,18 @@ class _Generator:
 
     def run_until(self, end: float) -> None:
         """Send what is due up to `end`, and take what is answered meanwhile."""
-        pace, timeout = self.load.per_second, 0.0
+        pace, meant = self.load.per_second, float("inf")
         while (now := perf_counter()) < end:
             if pace:
+                self.stall = max(self.stall, now - meant)
                 self._send_due(now)
-                timeout = min(self._started + (self._sent_due + 1) / pace, end) - perf_counter()
+                timeout = max(min(self._started + (self._sent_due + 1) / pace, end) - perf_counter(), 0.0)
+                meant = now + timeout
             else:
                 while self._free:
                     self._send(self._free.popleft(), perf_counter())
                 timeout = end - now
-            self._take(max(timeout, 0.0))
+            self._take(timeout)
 
     def wait_for_the_rest(self) -> None:
         """Take the answers that are out; what has none within the load's patience is an error."""
@@ -253,7 +259,7 @@ def _send(load: Load) -> Seen:
     generator = _Generator(load)
     generator.run_until(perf_counter() + load.warm_up_seconds)
     before = _uses(load)
-    generator.counted_from = started = perf_counter()
+    generator.stall, generator.counted_from = 0.0, (started := perf_counter())
     generator.run_until(started + load.seconds)
     elapsed, after = perf_counter() - started, _uses(load)
     generator.wait_for_the_rest()
@@ -268,6 +274,7 @@ def _send(load: Load) -> Seen:
         max_ms=_quantile_ms(generator.times, 1.0),
         late_p99_ms=_quantile_ms(generator.lateness, 0.99),
         late_max_ms=_quantile_ms(generator.lateness, 1.0),
+        stall_ms=generator.stall * 1000,
         stolen_ms=after[2] - before[2],
         server=after[0].since(before[0]),
         generator=after[1].since(before[1]),
@@ -279,10 +286,16 @@ def _quantile_ms(seconds: list[float], share: float) -> float:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)] * 1000
 
 
+def _keep_to_one_core() -> None:
+    """Stay on one processor: the kernel draws two that talk onto the same, where each would wait for the other."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
 def main() -> int:
     """Send the load that standard input tells."""
     given = json.load(sys.stdin)
     load = Load(**{**given, "bodies": tuple(given["bodies"])})
+    _keep_to_one_core()
     gc.freeze()
     gc.disable()  # nothing here is a cycle, and a collection would be taken for a stall of the server
     sys.stdout.write(json.dumps(asdict(_send(load))) + "\n")

@@ -61,7 +61,7 @@ def _measure(ours: RunningServer, peer: RunningServer, seconds: float, runs: int
         ),
         notes=(
             "One process each, as `mlflow models serve` starts by default; ONNX Runtime computes both.",
-            "The generator shares the machine's cores with the server that it asks.",
+            "The generator keeps to one core, which the server that it asks may use too.",
         ),
         details={
             "peer_p50_ms": peer_runs[-1].p50_ms,
@@ -112,8 +112,8 @@ def _stalls_in_words(seen: Seen) -> str:
     return (
         f"p99 {seen.p99_ms:.2f} ms, slowest {seen.max_ms:.1f}; stolen by the host {seen.stolen_ms:.0f}; "
         f"in a run queue: server {seen.server.waited_ms:.0f} (preempted {seen.server.preempted} times), "
-        f"generator {seen.generator.waited_ms:.0f}; sent late by the generator: p99 {seen.late_p99_ms:.2f}, "
-        f"at most {seen.late_max_ms:.1f}; the server ran {1000 * seen.server.ran_ms / seen.requests:.0f} µs a request"
+        f"generator {seen.generator.waited_ms:.0f}; the generator's longest stall {seen.stall_ms:.1f}, p99 of what it "
+        f"sent late {seen.late_p99_ms:.2f}; the server ran {1000 * seen.server.ran_ms / seen.requests:.0f} µs a request"
     )
 
 
