@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from deployment.serving.deadlines import Deadlines
 from deployment.serving.long_bodies import SHORT_BYTES, read_long_body
 from deployment.serving.micro_batcher import FloatArray, MicroBatcher, QueueFullError
 from deployment.serving.model_slot import ModelSlot
@@ -69,6 +70,7 @@ class PredictEndpoint:
     def __init__(self, slot: ModelSlot, batcher: MicroBatcher, limits: LimitSettings) -> None:
         self._slot, self._batcher, self._limits = slot, batcher, limits
         self._max_bytes = limits.max_body_kib * 1024
+        self._deadlines = Deadlines(limits.timeout_seconds)
         self._one_long_body = asyncio.Lock()  # so that a turn of the loop holds one piece, however many are sent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
@@ -87,7 +89,7 @@ class PredictEndpoint:
         self._check_headers(headers)
         has_body = False
         try:
-            async with asyncio.timeout(self._limits.timeout_seconds):
+            with self._deadlines.begin():
                 body = await self._read(receive)
                 has_body = True
                 return await self._predict(body)

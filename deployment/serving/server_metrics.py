@@ -5,13 +5,15 @@ for all else, `none` for what was refused before it was a request), statuses, ve
 path; those stand at /model/info.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
 
 from deployment.serving.answers import ModelInfo
 from deployment.serving.docs_page import DOCS_ROUTES
+from deployment.serving.tallies import Tally, Told, counter, distribution
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ROUTES = DOCS_ROUTES | {"/", "/health", "/ready", "/model/info", "/predict", "/metrics", "/openapi.json"}
@@ -33,24 +35,10 @@ class ServerMetrics:
     def __init__(self, waiting_rows: Callable[[], int]) -> None:
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self._requests = Counter(
-            f"{_PREFIX}_requests", "Requests answered, by route and status.", ("route", "status"), registry=registry
-        )
-        self._seconds = Histogram(
-            f"{_PREFIX}_request_duration_seconds",
-            "Time from a request's headers to its answer.",
-            ("route",),
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self._series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
-        self._batch_requests = Histogram(
-            f"{_PREFIX}_batch_requests", "Requests computed together.", buckets=_POWERS, registry=registry
-        )
-        self._batch_rows = Histogram(
-            f"{_PREFIX}_batch_rows", "Observations computed together.", buckets=_POWERS, registry=registry
-        )
-        self._rows = Counter(f"{_PREFIX}_rows", "Observations decided on.", registry=registry)
+        self._requests: dict[tuple[str, ...], int] = {}
+        self._seconds: dict[tuple[str, ...], Tally] = {}
+        self._batch_requests, self._batch_rows, self._rows = Tally(_POWERS), Tally(_POWERS), 0
+        registry.register(Told(self._counted))
         waiting = Gauge(f"{_PREFIX}_waiting_rows", "Observations that wait.", registry=registry)
         waiting.set_function(waiting_rows)
         self._model = Gauge(
@@ -71,25 +59,38 @@ class ServerMetrics:
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is a path as it was asked for."""
-        series = self._series.get((route, status))
-        if series is None:
-            known = route if route in ROUTES else "other"
-            series = (self._requests.labels(known, str(status)), self._seconds.labels(known))
-            if known == route:  # so that what is kept stays as small as the list of routes
-                self._series[route, status] = series
-        count, duration = series
-        count.inc()
-        duration.observe(seconds)
+        known = route if route in ROUTES else "other"
+        self._count(known, status)
+        tally = self._seconds.get((known,))
+        if tally is None:
+            tally = self._seconds[(known,)] = Tally(_SECONDS)
+        tally.observe(seconds)
 
     def refused_message(self, status: int) -> None:
         """Count what was refused before it was a request: a head too long, too slow, or no HTTP; it took no time."""
-        self._requests.labels(_NO_ROUTE, str(status)).inc()
+        self._count(_NO_ROUTE, status)
 
     def batch(self, requests: int, rows: int) -> None:
         """Count a batch."""
         self._batch_requests.observe(requests)
         self._batch_rows.observe(rows)
-        self._rows.inc(rows)
+        self._rows += rows
+
+    def _count(self, route: str, status: int) -> None:
+        of = route, str(status)
+        self._requests[of] = self._requests.get(of, 0) + 1
+
+    def _counted(self) -> Iterator[Metric]:
+        """What is counted for each request and batch."""
+        requests, seconds = "Requests answered, by route and status.", "Time from a request's headers to its answer."
+        yield counter(f"{_PREFIX}_requests", requests, ("route", "status"), self._requests)
+        yield distribution(f"{_PREFIX}_request_duration_seconds", seconds, ("route",), self._seconds)
+        for name, told, tally in (
+            ("batch_requests", "Requests computed together.", self._batch_requests),
+            ("batch_rows", "Observations computed together.", self._batch_rows),
+        ):
+            yield distribution(f"{_PREFIX}_{name}", told, (), {(): tally})
+        yield counter(f"{_PREFIX}_rows", "Observations decided on.", (), {(): self._rows})
 
     def loaded(self, info: ModelInfo, at: float, *, is_swap: bool) -> None:
         """Tell the model that is served from now on; `at` in seconds since 1970."""
