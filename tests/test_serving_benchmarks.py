@@ -137,6 +137,15 @@ def test_stolen_time_is_read_where_the_kernel_writes_it(tmp_path: Path) -> None:
     assert processor_use.stolen_ms(stat) == 80 * 1000 / os.sysconf("SC_CLK_TCK")
 
 
+def test_slices_that_are_slower_than_the_median_are_told() -> None:
+    import processor_use
+
+    assert processor_use.steadiness_of([1.0, 1.0, 1.0, 1.2, 1.3]) == processor_use.Steadiness(1.3, 0.2)
+    measured = processor_use.measure_steadiness(0.2)
+    assert measured.slowest >= 1.0
+    assert 0.0 <= measured.slow_share < 1.0
+
+
 def test_answer_without_a_length_is_no_answer() -> None:
     import http_load
 

@@ -4,7 +4,8 @@ Both serve one process each, answer requests of one observation over 32 kept con
 observations by the same generator, which runs in a process of its own. Then ours is sent 60% of its peak at a steady
 pace, whether or not answers have come: the time of an answer counts from the moment when its request was due. Four more
 windows of that are told beside, and of each window whose its stalls are: what the host took, how long server and
-generator stood in a run queue, how late the generator was by itself, and what the server ran for a request.
+generator stood in a run queue, how late the generator was by itself, and what the server ran for a request; behind them
+how evenly the processor itself runs: at 60% of the peak a queue grows wherever it is 1.7 times slower than it was then.
 """
 
 import json
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from comparison import Demand, Measurement, NotEqualError, Row, in_turns, require_equal
 from http_load import Load, Seen, send_load
+from processor_use import measure_steadiness
 from timing_servers import RunningServer, draw_observations, mlflow_server, our_server, write_network
 
 _LOG = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ def _measure(ours: RunningServer, peer: RunningServer, seconds: float, runs: int
     pace = _PACE * timing.ours
     at_pace = Load(**{**vars(our_load), "per_second": pace, "server_pid": ours.process.pid})
     windows = [_seen_whole(at_pace) for _ in range(1 + _FURTHER)]
-    paced = windows[0]
+    paced, steadiness = windows[0], measure_steadiness(seconds)
     return Measurement(
         timing=timing,
         check=checked,
@@ -58,6 +60,8 @@ def _measure(ours: RunningServer, peer: RunningServer, seconds: float, runs: int
             _in_words("ours, at its peak", our_runs[-1]),
             _in_words(f"ours, at {pace:,.0f} requests/s", paced),
             *(f"window {number}: {_stalls_in_words(seen)}" for number, seen in enumerate(windows, start=1)),
+            f"the processor by itself, behind the windows: {steadiness.slow_share:.1%} of slices of 50 ms 1.3 times "
+            f"slower than the median or more, the slowest {steadiness.slowest:.1f} times",
         ),
         notes=(
             "One process each, as `mlflow models serve` starts by default; ONNX Runtime computes both.",
@@ -72,6 +76,7 @@ def _measure(ours: RunningServer, peer: RunningServer, seconds: float, runs: int
             "paced_p50_ms": paced.p50_ms,
             "paced_p99_ms": [seen.p99_ms for seen in windows],
             "paced_windows": [asdict(seen) for seen in windows],
+            "steadiness": asdict(steadiness),
         },
     )
 
