@@ -71,6 +71,7 @@ BACKTEST_SHARPE = _gauge("backtest_sharpe_ratio", "Annualised Sharpe ratio in th
 BACKTEST_RETURN = _gauge("backtest_annual_return_ratio", "Annualised return in the last backtest.", "strategy")
 BACKTEST_DRAWDOWN = _gauge("backtest_max_drawdown_ratio", "Deepest fall from a peak, 0 to 1.", "strategy")
 
+# The label `family` is the name that a family's models are registered under: each coin's buy-timing has one of its own.
 PROMOTION_PASSED = _gauge("promotion_passed", "1 if the last verdict was a pass, else 0.", "family")
 PROMOTION_GATE_PASSED = _gauge("promotion_gate_passed", "1 if the gate passed in the last verdict.", "family", "gate")
 CHAMPION_VERSION = _gauge("champion_version", "Version of the champion; 0 if there is none.", "family")

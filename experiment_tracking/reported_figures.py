@@ -5,7 +5,7 @@ Stages know nothing of Prometheus: what they hand on or track anyway is looked u
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from experiment_tracking.metric_samples import Sample
 from MLOps import metric_catalogue as catalogue
@@ -20,35 +20,31 @@ class Figure:
     Attributes
     ----------
     pattern : str
-        Regular expression of the figure's whole name; its named groups are values of labels.
+        Regular expression of the figure's whole name; its named groups are values of labels, beside the facts of the
+        run.
     metric : Metric
         What it is called outside.
-    labels : mapping of str to str
-        Values of labels that neither the name nor the facts of the run tell.
     job : str
         Under which it is reported where several stages tell the same; the stage if empty.
     """
 
     pattern: str
     metric: Metric
-    labels: Mapping[str, str] = field(default_factory=dict)
     job: str = ""
 
 
 _CHAMPION = (
-    Figure(r"(?P<family>\w+)\.champion_version", catalogue.CHAMPION_VERSION, job="champions"),
-    Figure(r"(?P<family>\w+)\.champion_since_timestamp_seconds", catalogue.CHAMPION_SINCE, job="champions"),
-    Figure(r"(?P<family>\w+)\.champion_has_verdict", catalogue.CHAMPION_HAS_VERDICT, job="champions"),
+    Figure(r"(?P<family>[\w-]+)\.champion_version", catalogue.CHAMPION_VERSION, job="champions"),
+    Figure(r"(?P<family>[\w-]+)\.champion_since_timestamp_seconds", catalogue.CHAMPION_SINCE, job="champions"),
+    Figure(r"(?P<family>[\w-]+)\.champion_has_verdict", catalogue.CHAMPION_HAS_VERDICT, job="champions"),
 )
 
 
-def _promotion(family: str) -> tuple[Figure, ...]:
-    labels = {"family": family}
-    return (
-        Figure("passed", catalogue.PROMOTION_PASSED, labels),
-        Figure(r"gate_passed/(?P<gate>\w+)", catalogue.PROMOTION_GATE_PASSED, labels),
-        *_CHAMPION,
-    )
+_PROMOTION = (
+    Figure("passed", catalogue.PROMOTION_PASSED),
+    Figure(r"gate_passed/(?P<gate>\w+)", catalogue.PROMOTION_GATE_PASSED),
+    *_CHAMPION,
+)
 
 
 _STRATEGY = r"(?P<strategy>\w+)"
@@ -92,10 +88,10 @@ FIGURES: Mapping[str, tuple[Figure, ...]] = {
         Figure(rf"{_STRATEGY}\.annual_return", catalogue.BACKTEST_RETURN),
         Figure(rf"{_STRATEGY}\.max_drawdown", catalogue.BACKTEST_DRAWDOWN),
     ),
-    "promote_to_paper": _promotion("stock_trading"),
-    "promote_sentiment_model": _promotion("sentiment"),
+    "promote_to_paper": _PROMOTION,
+    "promote_sentiment_model": _PROMOTION,
     "evaluate_crypto_timing": (Figure("cycles", catalogue.STAGE_ROWS),),
-    "promote_crypto_timing": _promotion("crypto_timing"),
+    "promote_crypto_timing": _PROMOTION,
     "check_champions": _CHAMPION,
     "check_data_drift": _DRIFT,
 }
@@ -149,5 +145,5 @@ def samples_of(stage: str, figures: Mapping[str, float], facts: Mapping[str, str
 def _matching(row: Figure, figures: Mapping[str, float], facts: Mapping[str, str]) -> Iterator[Sample]:
     for name, value in figures.items():
         if match := re.fullmatch(row.pattern, name):
-            told = {**facts, **row.labels, **match.groupdict()}
+            told = {**facts, **match.groupdict()}
             yield Sample(row.metric, float(value), tuple(told[label] for label in row.metric.labels))

@@ -119,7 +119,8 @@ def _report(
     gone: Gone = lambda _: (),
 ) -> None:
     """Report `samples`, and what the table makes of `figures`."""
-    told = samples_of(stage, figures, {"stage": stage, "model": settings.registry.model_name})
+    name = settings.registry.model_name
+    told = samples_of(stage, figures, {"stage": stage, "model": name, "family": name})
     report_metrics(settings, {**told, stage: samples + told.get(stage, [])}, can_write=can_write, gone=gone)
 
 

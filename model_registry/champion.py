@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from MLOps.errors import RegistryError
+from MLOps.errors import DigestError, ModelError, RegistryError
 from MLOps.inference.model_files import card_kind
 from model_registry.family import ModelFamily
 from model_registry.registry import ModelRegistry, ModelVersion, RegistryReader, time_tag
@@ -137,6 +137,22 @@ def require_name(registry: RegistryReader, name: str, family: ModelFamily) -> No
     """
     for version in registry.versions(name)[:1]:
         require_kind(registry, version, family)
+
+
+def names_of(registry: RegistryReader, family: ModelFamily) -> tuple[str, ...]:
+    """Names that models of the family are registered under, sorted: by their verdicts, or by the card of the first."""
+    return tuple(name for name in registry.names() if _is_of(registry, registry.versions(name), family))
+
+
+def _is_of(registry: RegistryReader, versions: tuple[ModelVersion, ...], family: ModelFamily) -> bool:
+    """Whether versions of one name are of the family; not where none was judged and the first cannot be read."""
+    told = {verdict.family for version in versions for verdict in registry.verdicts(version)}
+    if told or not versions:
+        return family.name in told
+    try:
+        return card_kind(registry.fetch(versions[0])) in family.kinds
+    except (DigestError, ModelError):
+        return False
 
 
 def _require_none_promoted(registry: RegistryReader, name: str, family: ModelFamily) -> None:

@@ -7,14 +7,14 @@ from model_registry.registry import RegistryReader
 
 
 def champion_figures(registry: RegistryReader | None, name: str, family: ModelFamily) -> dict[str, float]:
-    """Figures of the champion, each name with the family in front.
+    """Figures of the champion, each with the name that its family's models are registered under in front.
 
     Parameters
     ----------
     registry : RegistryReader, optional
         None where nothing was ever registered.
     name : str
-        Name that the family's models are registered under.
+        Name that the family's models are registered under; a family may have several, each with its champion.
     family : ModelFamily
         Whose champion.
 
@@ -38,4 +38,4 @@ def champion_figures(registry: RegistryReader | None, name: str, family: ModelFa
     }
     if version and version.registered_at:
         figures["champion_since_timestamp_seconds"] = version.registered_at.timestamp()
-    return {f"{family.name}.{figure}": float(value) for figure, value in figures.items()}
+    return {f"{name}.{figure}": float(value) for figure, value in figures.items()}

@@ -63,6 +63,9 @@ def time_tag() -> dict[str, str]:
 class RegistryReader(Protocol):
     """Gives registered models. Every method refuses names that could lead out of the store."""
 
+    def names(self) -> tuple[str, ...]:
+        """Names that models are registered under, sorted; one that could lead out of the store is left out."""
+
     def by_alias(self, name: str, alias: str) -> ModelVersion | None:
         """The version that `alias` names, or None."""
 
@@ -111,9 +114,6 @@ class ModelRegistry(RegistryReader, Protocol):
         RegistryError
             If there is no such version.
         """
-
-    def names(self) -> tuple[str, ...]:
-        """Names that models are registered under, sorted; one that could lead out of the store is left out."""
 
     def aliases(self, name: str) -> dict[str, int]:
         """Version that each alias names."""

@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 from MLOps.errors import ServiceUnavailableError
 from MLOps.inference.model_files import check_digest
 from model_registry.mlflow_registry import verdicts_in, version_of
-from model_registry.registry import ModelVersion, RegistryReader, check_alias, check_name, unknown_version
+from model_registry.registry import ModelVersion, RegistryReader, check_alias, check_name, is_name, unknown_version
 from model_registry.verdict import Verdict
 
 REVISION = "dc11669786a5"  # of the tables of MLflow 3.17; a test holds it against the one that is installed
@@ -53,6 +53,10 @@ class SqliteReader:
             return self._rows("SELECT version_num FROM alembic_version") == [(REVISION,)]
         except sqlite3.Error:
             return False
+
+    def names(self) -> tuple[str, ...]:
+        found = self._rows("SELECT name FROM registered_models WHERE workspace = 'default'")
+        return tuple(sorted(name for (name,) in found if is_name(name)))
 
     def by_alias(self, name: str, alias: str) -> ModelVersion | None:
         query = "SELECT version FROM registered_model_aliases WHERE workspace = 'default' AND name = ? AND alias = ?"

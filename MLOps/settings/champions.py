@@ -11,6 +11,3 @@ class ChampionsSettings(StageSettings):
     sentiment_model_name: str = Field(
         pattern=r"^[A-Za-z0-9_-]+$", description="Name under which sentiment models are registered."
     )
-    crypto_timing_model_name: str = Field(
-        pattern=r"^[A-Za-z0-9_-]+$", description="Name under which buy-timing models are registered."
-    )

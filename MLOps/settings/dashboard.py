@@ -11,6 +11,7 @@ class DashboardPageSettings(Settings):
     refresh_seconds: int = Field(ge=5, le=86_400, description="How often an open page reads everything anew.")
     shown_runs: int = Field(ge=1, le=1_000, description="Newest tracked runs that are listed.")
     shown_alerts: int = Field(ge=1, le=1_000, description="Newest alerts that are listed.")
+    shown_evaluations: int = Field(ge=1, le=1_000, description="Newest evaluations of a coin that are listed.")
     shown_columns: int = Field(ge=1, le=100, description="Columns of a drift check that are drawn, the worst first.")
 
 
@@ -19,8 +20,5 @@ class DashboardSettings(StageSettings):
 
     sentiment_model_name: str = Field(
         pattern=r"^[A-Za-z0-9_-]+$", description="Name under which sentiment models are registered."
-    )
-    crypto_timing_model_name: str = Field(
-        pattern=r"^[A-Za-z0-9_-]+$", description="Name under which buy-timing models are registered."
     )
     dashboard: DashboardPageSettings = Field(description="The pages.")

@@ -1,6 +1,6 @@
-"""The charts of the timing report, as Plotly figures: purchases on the price, savings, steps, differences, training."""
+"""The charts of the timing report, as Plotly figures: purchases on the price, savings, steps, training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,20 +8,9 @@ import numpy.typing as npt
 
 from deployment.backtesting.learning_curve import LearningCurve
 from MLOps.charts.chart_style import blank_figure, rounded
-from MLOps.charts.strategy_charts import Look
-from MLOps.evaluation.comparison import CHAMPION, MODEL
-from MLOps.evaluation.paired_seeds import Effect
-from MLOps.evaluation.timing_comparison import (
-    FIRST,
-    HINDSIGHT,
-    LAST,
-    MEAN,
-    RANDOM,
-    SECRETARY,
-    SEEDS,
-    THRESHOLD,
-    TimingComparison,
-)
+from MLOps.charts.timing_charts import TIMING_LOOKS, draw_advantages
+from MLOps.evaluation.comparison import MODEL
+from MLOps.evaluation.timing_comparison import FIRST, HINDSIGHT, TimingComparison
 from MLOps.evaluation.timing_policies import IntArray, cycle_prices
 from MLOps.evaluation.timing_savings import saving_bps
 from MLOps.market.accounting import FloatArray
@@ -30,19 +19,6 @@ from MLOps.market.price_cycles import consecutive
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart
-TIMING_LOOKS = {
-    MODEL: Look("Model", "#0072B2", 3.0),
-    SEEDS: Look("Mean over seeds", "#56B4E9", 2.2),
-    CHAMPION: Look("Champion", "#D55E00", 2.2, "dash"),
-    FIRST: Look("Buys first", "#222222", 2.0, "dot"),
-    LAST: Look("Buys last", "#9A9A9A"),
-    RANDOM: Look("Random step", "#E69F00"),
-    MEAN: Look("Mean price of the cycle", "#B08A3C"),
-    SECRETARY: Look("Secretary rule", "#CC79A7"),
-    THRESHOLD: Look("Fitted thresholds", "#009E73"),
-    HINDSIGHT: Look("Best in hindsight", "#5B6875", 1.2, "dashdot"),
-}
 _CLOSE_CYCLES = 14  # that the second chart of purchases shows
 _MOST_POINTS = 4_000  # of a price line; a screen shows no more
 _BINS = 41
@@ -64,35 +40,6 @@ def draw_timing(comparison: TimingComparison, curve: LearningCurve | None) -> di
         charts["scores"] = draw_curve(curve.frames, curve.mean_score_10, ".3~f")
         charts["losses"] = draw_curve(curve.frames, curve.loss, ".3~g")
     return charts
-
-
-def draw_advantages(advantages: Mapping[str, Effect]) -> "go.Figure":
-    """How much less the model paid than each other policy, with its interval; hindsight, which none beats, left out."""
-    shown = {name: effect for name, effect in advantages.items() if name != HINDSIGHT}
-    figure = blank_figure(height=70 + 40 * len(shown), hovermode="closest")
-    for name, effect in shown.items():
-        figure.add_scatter(
-            x=[effect.mean],
-            y=[TIMING_LOOKS[name].label],
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [effect.upper - effect.mean],
-                "arrayminus": [effect.mean - effect.lower],
-                "thickness": 2.4,
-                "width": 7,
-            },
-            marker={"size": 11, "color": TIMING_LOOKS[name].color},
-            mode="markers",
-            showlegend=False,
-            hovertemplate="%{y}: %{x:.1f}<extra></extra>",
-        )
-    figure.add_vline(x=0, line={"color": "#222222", "width": 1.2})
-    figure.update_xaxes(
-        zeroline=False, title={"text": "basis points of the first price; right of 0 the model paid less"}
-    )
-    figure.update_yaxes(autorange="reversed")
-    return figure
 
 
 def one_phase(comparison: TimingComparison) -> IntArray:

@@ -3,9 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from deployment.backtesting.draw_timing import TIMING_LOOKS, draw_timing
+from deployment.backtesting.draw_timing import draw_timing
 from deployment.backtesting.learning_curve import LearningCurve
 from deployment.backtesting.render_page import PageFacts, render_page
+from MLOps.charts.timing_charts import TIMING_LOOKS
 from MLOps.evaluation.timing_comparison import TimingComparison
 from MLOps.evaluation.timing_savings import in_words
 

@@ -13,6 +13,7 @@ from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, write_text
 from MLOps.settings.champions import ChampionsSettings
 from MLOps.stage import Stage, StageResult, Tracker
+from model_registry.champion import names_of
 from model_registry.champion_figures import champion_figures
 from model_registry.family import CRYPTO_TIMING, SENTIMENT, STOCK_TRADING
 from model_registry.open_registry import find_registry
@@ -35,7 +36,7 @@ def check_champions(settings: ChampionsSettings, tracker: Tracker) -> StageResul
     figures = {
         **champion_figures(registry, settings.registry.model_name, STOCK_TRADING),
         **champion_figures(registry, settings.sentiment_model_name, SENTIMENT),
-        **_crypto_figures(registry, settings.crypto_timing_model_name),
+        **_timing_figures(registry),
     }
     output = Output(
         stage=STAGE.name,
@@ -52,11 +53,11 @@ def check_champions(settings: ChampionsSettings, tracker: Tracker) -> StageResul
     return make_once(output, make, tracker)
 
 
-def _crypto_figures(registry: RegistryReader | None, name: str) -> dict[str, float]:
-    """None before the first model: whoever trades stocks alone is not to be told that nothing times crypto."""
-    if registry is None or not registry.versions(name):
-        return {}
-    return champion_figures(registry, name, CRYPTO_TIMING)
+def _timing_figures(registry: RegistryReader | None) -> dict[str, float]:
+    """Of each name, as a rule one a coin; whoever trades stocks alone is not told that nothing times purchases."""
+    names = names_of(registry, CRYPTO_TIMING) if registry is not None else ()
+    found = (champion_figures(registry, name, CRYPTO_TIMING) for name in names)
+    return {figure: value for figures in found for figure, value in figures.items()}
 
 
 STAGE = Stage(name="check_champions", settings_type=ChampionsSettings, run=check_champions)

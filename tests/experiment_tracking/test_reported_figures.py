@@ -12,7 +12,7 @@ from MLOps.evaluation.performance import Performance
 from MLOps.settings.project import project_root
 
 _STAGES = yaml.safe_load((project_root() / "config/orchestration/stages.yaml").read_text())
-_FACTS = {"stage": "some_stage", "model": "stock_trading"}
+_FACTS = {"stage": "some_stage", "model": "stock_trading", "family": "stock_trading"}
 ROWS = [(stage, row) for stage, rows in FIGURES.items() for row in rows]
 
 
@@ -22,7 +22,7 @@ def test_table_knows_stages_of_the_plans_only() -> None:
 
 @pytest.mark.parametrize(("stage", "row"), ROWS, ids=lambda value: getattr(value, "pattern", value))
 def test_every_label_of_a_row_is_known(stage: str, row: Figure) -> None:
-    known = {*_FACTS, *row.labels, *re.compile(row.pattern).groupindex}
+    known = {*_FACTS, *re.compile(row.pattern).groupindex}
     assert set(row.metric.labels) <= known, stage
 
 
@@ -30,7 +30,7 @@ def test_no_series_belongs_to_two_jobs() -> None:
     """A metric that two stages tell has their name, their family or the like in a label, or one job for both."""
     jobs: dict[str, set[str]] = {}
     for stage, row in ROWS:
-        if not {"stage", "model"} & set(row.metric.labels) and not row.labels:
+        if row.job or not {"stage", "model", "family"} & set(row.metric.labels):
             jobs.setdefault(row.metric.name, set()).add(row.job or stage)
     assert {name: found for name, found in jobs.items() if len(found) > 1} == {}
 
@@ -60,6 +60,14 @@ def test_promotion_tells_its_verdict_and_the_champion_under_a_job_of_its_own() -
         ],
         "champions": [Sample(catalogue.CHAMPION_VERSION, 4.0, ("stock_trading",))],
     }
+
+
+def test_each_coin_has_its_own_verdict_and_champion() -> None:
+    facts = _FACTS | {"family": "crypto_timing_eth"}
+    figures = {"passed": 1, "crypto_timing_eth.champion_version": 2, "x-y.champion_version": 3}
+    told = samples_of("promote_crypto_timing", figures, facts)
+    assert told["promote_crypto_timing"] == [Sample(catalogue.PROMOTION_PASSED, 1.0, ("crypto_timing_eth",))]
+    assert [sample.label_values for sample in told["champions"]] == [("crypto_timing_eth",), ("x-y",)]
 
 
 def test_signal_rates_are_those_of_the_last_period_by_ticker() -> None:

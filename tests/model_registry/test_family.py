@@ -11,7 +11,7 @@ import pytest
 from MLOps.errors import DataError, ModelError, RegistryError
 from MLOps.inference.model_files import ADAPTER_FILE, CARD_FILE, MODEL_FILES, POLICY_FILE, card_kind, model_digest
 from MLOps.sentiment import lexicons
-from model_registry.champion import champion_version, ensure_champion, find_champion, promote, require_name
+from model_registry.champion import champion_version, ensure_champion, find_champion, names_of, promote, require_name
 from model_registry.family import CRYPTO_TIMING, FAMILIES, SENTIMENT, STOCK_TRADING, ModelFamily, baseline_digest
 from model_registry.registry import ModelRegistry, ModelVersion
 from model_registry.verdict import Verdict
@@ -272,3 +272,18 @@ def test_names_of_all_models_are_told(registry: ModelRegistry, make_model: Model
     registry.register(make_model(0.1), "stock_trading", {})
     ensure_champion(registry, NAME, SENTIMENT)
     assert registry.names() == ("sentiment", "stock_trading")
+
+
+def test_names_of_a_family_are_told_by_verdict_or_card(
+    registry: ModelRegistry, make_model: ModelMaker, tracked_workspace: Path
+) -> None:
+    assert names_of(registry, CRYPTO_TIMING) == ()
+    for name in ("crypto_timing_eth", "crypto_timing"):
+        ensure_champion(registry, name, CRYPTO_TIMING)
+    registry.register(make_model(0.1), "stocks_unjudged", {})
+    assert names_of(registry, CRYPTO_TIMING) == ("crypto_timing", "crypto_timing_eth")
+    assert names_of(registry, STOCK_TRADING) == ("stocks_unjudged",)
+    for path in tracked_workspace.rglob("model.json"):
+        path.write_text(path.read_text().replace("kind", "kinds"))
+    assert names_of(registry, CRYPTO_TIMING) == ("crypto_timing", "crypto_timing_eth")  # judged, though altered since
+    assert names_of(registry, STOCK_TRADING) == ()

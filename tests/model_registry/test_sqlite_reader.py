@@ -55,6 +55,7 @@ def test_reads_what_mlflow_tells(
     for key, passed in [("b", True), ("a", False)]:
         registry.store_verdict(first, make_verdict(first.digest, second.digest, passed=passed, key=key))
     registry.remove(removed)
+    assert reader.names() == registry.names() == ("other", NAME)
     assert reader.versions(NAME) == registry.versions(NAME) == (first, second)
     assert reader.by_alias(NAME, "challenger") == registry.by_alias(NAME, "challenger") == second
     assert reader.by_alias(NAME, "champion") is None

@@ -18,12 +18,15 @@ from monitoring.dashboards.web.drift_page import show_drift
 from monitoring.dashboards.web.overview_page import show_overview
 from monitoring.dashboards.web.render_blocks import notes, style
 from monitoring.dashboards.web.runs_page import show_runs
+from monitoring.dashboards.web.shown_families import BUY_TIMING
 from monitoring.dashboards.web.strategy_page import show_strategy
+from monitoring.dashboards.web.timing_page import show_timing
 
 Show = Callable[[DashboardSettings], None]
 PAGES: tuple[tuple[str, Show], ...] = (
     ("Overview", show_overview),
     ("Strategy", show_strategy),
+    (BUY_TIMING, show_timing),
     ("Champions", show_champions),
     ("Drift", show_drift),
     ("Alerts", show_alerts),

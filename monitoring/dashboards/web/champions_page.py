@@ -3,10 +3,9 @@
 import streamlit as st
 
 from MLOps.settings.dashboard import DashboardSettings
-from model_registry.family import CRYPTO_TIMING, FAMILIES, SENTIMENT, STOCK_TRADING
-from model_registry.open_registry import find_registry
+from model_registry.family import CRYPTO_TIMING, SENTIMENT, STOCK_TRADING
 from model_registry.verdict import Verdict
-from monitoring.dashboards.web.family_history import FamilyHistory, RegisteredModel, read_family
+from monitoring.dashboards.web.family_history import FamilyHistory, RegisteredModel
 from monitoring.dashboards.web.render_blocks import (
     Cell,
     Chip,
@@ -20,6 +19,7 @@ from monitoring.dashboards.web.render_blocks import (
     tiles,
 )
 from monitoring.dashboards.web.show_parts import read_or_say
+from monitoring.dashboards.web.shown_families import ShownFamily, read_history, shown_families
 from monitoring.dashboards.web.wording import count, moment, number, plain
 
 _VERSIONS = (
@@ -48,52 +48,41 @@ _OUTCOMES = {"passed": Chip("passed", "good"), "rejected": Chip("rejected", "bad
 def show_champions(settings: DashboardSettings) -> None:
     """Champion, versions and verdicts of one family of models."""
     st.html(heading("Champions", "A model becomes champion by passing every gate, and by nothing else."))
+    families = read_or_say(lambda: {shown.name: shown for shown in shown_families(settings)})
+    if families is None:
+        return
     chosen = st.segmented_control(
         "Family",
-        list(FAMILIES),
-        default=STOCK_TRADING.name,
-        format_func=plain,
+        list(families),
+        default=settings.registry.model_name,
+        format_func=lambda name: families[name].label,
         label_visibility="collapsed",
         required=True,
     )
-    history = read_or_say(lambda: read_history(settings, str(chosen)))
+    shown = families[str(chosen)]
+    history = read_or_say(lambda: read_history(settings, shown))
     if history is None:
         return
     if not history.models:
-        st.html(no_model(history))
+        st.html(no_model(shown))
         return
     if history.fault:
         st.html(notes([history.fault], "bad"))
     st.html(tiles(_tiles(history)))
+    st.caption(f"Registered as {history.name}.")
     st.html(section("Versions", "A version that passed may be champion; its role says which one is."))
-    st.html(table(_VERSIONS, [_version_row(model) for model in history.models]))
+    st.html(table(_VERSIONS, [_version_row(model, history) for model in history.models]))
     st.html(section("Verdicts"))
     _show_verdicts(history)
 
 
-def read_history(settings: DashboardSettings, family: str) -> FamilyHistory:
-    """The history of a family, out of the registry that the settings name.
-
-    Raises
-    ------
-    ServiceUnavailableError
-        If the registry is MLflow's, and its store cannot be reached.
-    """
-    names = {
-        STOCK_TRADING.name: settings.registry.model_name,
-        SENTIMENT.name: settings.sentiment_model_name,
-        CRYPTO_TIMING.name: settings.crypto_timing_model_name,
-    }
-    return read_family(find_registry(settings), names[family], FAMILIES[family])
-
-
-def no_model(history: FamilyHistory) -> str:
+def no_model(shown: ShownFamily) -> str:
     """What stands where no model of the family was ever registered."""
     return empty(
-        f"No {plain(history.family.name).lower()} model yet",
-        f"The first champion is a baseline, {history.family.baseline_kind.replace('_', ' ')}; "
-        f"what is trained is judged against it by {history.family.promotion}.",
-        f"python -m pipelines.orchestration.run_strategy {_PLANS[history.family.name]}",
+        f"No {shown.label.lower()} model yet",
+        f"The first champion is a baseline, {shown.family.baseline_kind.replace('_', ' ')}; "
+        f"what is trained is judged against it by {shown.family.promotion}.",
+        f"python -m pipelines.orchestration.run_strategy {_PLANS[shown.family.name]}",
     )
 
 
@@ -140,7 +129,7 @@ def _tiles(history: FamilyHistory) -> list[Tile]:
     ]
 
 
-def _version_row(model: RegisteredModel) -> tuple[Cell, ...]:
+def _version_row(model: RegisteredModel, history: FamilyHistory) -> tuple[Cell, ...]:
     verdicts = [verdict for verdict in model.verdicts if verdict.outcome in _OUTCOMES]
     if model.may_be_champion:
         verdict = (
@@ -148,7 +137,8 @@ def _version_row(model: RegisteredModel) -> tuple[Cell, ...]:
         )
     else:
         verdict = _OUTCOMES[verdicts[-1].outcome] if verdicts else Chip("not judged")
-    roles = tuple(Chip(plain(role).lower(), "model" if role != "challenger" else "quiet") for role in model.roles)
+    champion = history.family.champion_alias  # of buy-timing and sentiment it has the family's name in it
+    roles = tuple(Chip("champion", "model") if role == champion else Chip(plain(role).lower()) for role in model.roles)
     at = model.version.registered_at
     return str(model.version.version), model.kind, (verdict,), roles, moment(at), model.version.digest[:12]
 
@@ -163,7 +153,7 @@ def _show_verdicts(history: FamilyHistory) -> None:
             "Verdict",
             range(len(history.judged)),
             format_func=lambda place: verdict_words(*history.judged[place]),
-            key=f"verdict {history.family.name}",
+            key=f"verdict {history.name}",
             label_visibility="collapsed",
         )
     else:

@@ -31,9 +31,12 @@ class RegisteredModel:
 
     @property
     def kind(self) -> str:
-        """What was trained, for a person."""
+        """What was trained, for a person; of an agent that buys a coin, the coin."""
         tags = self.version.tags
-        return (tags.get("kind") or tags.get("agent") or tags.get("base_model") or "model").replace("_", " ")
+        told = tags.get("kind") or tags.get("agent") or tags.get("base_model")
+        if told is None and "symbol" in tags:
+            return f"agent for {tags['symbol']}"
+        return (told or "model").replace("_", " ")
 
 
 @dataclass(frozen=True)

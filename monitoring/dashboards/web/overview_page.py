@@ -4,11 +4,10 @@ import streamlit as st
 
 from MLOps.charts.strategy_charts import draw_growth
 from MLOps.settings.dashboard import DashboardSettings
-from model_registry.family import STOCK_TRADING
 from monitoring.dashboards.web.alert_history import read_alerts
 from monitoring.dashboards.web.alerts_page import firing_tile
 from monitoring.dashboards.web.backtest_files import BacktestPaths, list_backtests, read_backtest_paths
-from monitoring.dashboards.web.champions_page import champion_tile, read_history, verdict_words
+from monitoring.dashboards.web.champions_page import champion_tile, verdict_words
 from monitoring.dashboards.web.drift_history import by_subject, read_checks
 from monitoring.dashboards.web.drift_page import drift_tile
 from monitoring.dashboards.web.family_history import FamilyHistory
@@ -16,9 +15,12 @@ from monitoring.dashboards.web.market_data import MarketData, read_market_data
 from monitoring.dashboards.web.render_blocks import empty, heading, notes, section, tiles
 from monitoring.dashboards.web.runs_page import stage_table
 from monitoring.dashboards.web.show_parts import read_or_say, show_chart
+from monitoring.dashboards.web.shown_families import BUY_TIMING, read_history, stock_family
 from monitoring.dashboards.web.stage_health import read_stage_health
 from monitoring.dashboards.web.strategy_page import strategy_tiles
 from monitoring.dashboards.web.tested_model import TestedModel, tested_model
+from monitoring.dashboards.web.timing_files import TimingEvaluation, list_evaluations
+from monitoring.dashboards.web.timing_page import coin_tile
 from monitoring.dashboards.web.wording import count
 
 
@@ -37,7 +39,7 @@ def show_overview(settings: DashboardSettings) -> None:
             )
         )
         return
-    history = read_or_say(lambda: read_history(settings, STOCK_TRADING.name))
+    history = read_or_say(lambda: read_history(settings, stock_family(settings)))
     backtest = read_or_say(lambda: read_backtest_paths(backtests[0].folder)) if backtests else None
     champion = [champion_tile(history)] if history else []
     st.html(tiles([*champion, drift_tile(by_subject(read_checks(reports))), firing_tile(read_alerts(reports))]))
@@ -45,6 +47,7 @@ def show_overview(settings: DashboardSettings) -> None:
         _show_backtest(backtest, tested_model(backtests[0], history))
     if history is not None:
         _show_decision(history)
+    _show_timing(list_evaluations(reports))
     if health:
         st.html(section("Stages", "How the last run of each ended."))
         st.html(stage_table(health))
@@ -70,6 +73,14 @@ def _show_backtest(backtest: BacktestPaths, tested: TestedModel) -> None:
     st.html(tiles([tested.tile, *strategy_tiles(card)]))
     st.caption(f"{card.first_date} to {card.last_date}: what 100 became, costs paid.")
     show_chart(draw_growth(backtest.dates, backtest.wealth), "growth")
+
+
+def _show_timing(evaluations: list[TimingEvaluation]) -> None:
+    """The newest evaluation of each coin."""
+    newest = {each.coin: each for each in reversed(evaluations)}
+    if newest:
+        st.html(section(BUY_TIMING, "What the newest model of each coin saved in the cycles that it was judged on."))
+        st.html(tiles([coin_tile(newest[coin]) for coin in sorted(newest)]))
 
 
 def _show_decision(history: FamilyHistory) -> None:

@@ -5,12 +5,11 @@ import streamlit as st
 from MLOps.charts.strategy_charts import LOOKS, draw_differences, draw_drawdowns, draw_growth, draw_months
 from MLOps.evaluation.comparison import CHAMPION, MODEL, Scorecard
 from MLOps.settings.dashboard import DashboardSettings
-from model_registry.family import STOCK_TRADING
 from monitoring.dashboards.web.backtest_files import BacktestPaths, list_backtests, read_backtest_paths
-from monitoring.dashboards.web.champions_page import read_history
 from monitoring.dashboards.web.positions_table import positions_table
 from monitoring.dashboards.web.render_blocks import Cell, Column, Tile, empty, heading, notes, section, table, tiles
 from monitoring.dashboards.web.show_parts import offer_file, read_or_say, show_chart
+from monitoring.dashboards.web.shown_families import read_history, stock_family
 from monitoring.dashboards.web.tested_model import TestedModel, tested_model
 from monitoring.dashboards.web.wording import number, percent, times
 
@@ -37,7 +36,7 @@ def show_strategy(settings: DashboardSettings) -> None:
     chosen = found[0]
     if len(found) > 1:
         chosen = st.selectbox("Backtest", found, format_func=lambda each: each.title, key="backtest")
-    history = read_or_say(lambda: read_history(settings, STOCK_TRADING.name))
+    history = read_or_say(lambda: read_history(settings, stock_family(settings)))
     backtest = read_or_say(lambda: read_backtest_paths(chosen.folder))
     if backtest is not None:
         _show_backtest(backtest, tested_model(chosen, history))

@@ -1,15 +1,35 @@
-"""Whose figures a backtest's are: the model that was tested, its standing, and the champion that stood beside it."""
+"""Whose figures a test's are: the model that was tested, its standing, and the champion that stood beside it."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from monitoring.dashboards.web.backtest_files import BacktestFolder
 from monitoring.dashboards.web.family_history import FamilyHistory, RegisteredModel
 from monitoring.dashboards.web.render_blocks import Tile, Tone
 
 
+class ModelTest(Protocol):
+    """A backtest, or an evaluation of buy-timing, as a list shows it."""
+
+    @property
+    def model(self) -> str:
+        """Which model was tested, for a person."""
+
+    @property
+    def digest(self) -> str:
+        """Of the tested model."""
+
+    @property
+    def champion_version(self) -> str:
+        """Of the champion beside it; empty if none."""
+
+    @property
+    def champion_digest(self) -> str:
+        """Likewise."""
+
+
 @dataclass(frozen=True)
 class TestedModel:
-    """The model of a backtest, for a person.
+    """The model of a test, for a person.
 
     Attributes
     ----------
@@ -20,7 +40,7 @@ class TestedModel:
     standing : str
         What it is by now: champion, or what the gates decided.
     champion : str
-        Which champion the backtest ran beside; empty if none.
+        Which champion the test ran beside; empty if none.
     """
 
     __test__ = False  # pytest takes what is called Test... for tests
@@ -49,13 +69,13 @@ class TestedModel:
         return Tile("Model tested", self.name, note, tones.get(self.standing, "note"))
 
 
-def tested_model(backtest: BacktestFolder, history: FamilyHistory | None) -> TestedModel:
-    """The model of `backtest`, as far as the registry (None: it cannot be asked) knows it."""
+def tested_model(test: ModelTest, history: FamilyHistory | None) -> TestedModel:
+    """The model of `test`, as far as the registry (None: it cannot be asked) knows it."""
     models = {model.version.digest: model for model in history.models} if history else {}
-    found, champion = models.get(backtest.digest), models.get(backtest.champion_digest)
-    beside = f"version {backtest.champion_version}" if backtest.champion_version else ""
+    found, champion = models.get(test.digest), models.get(test.champion_digest)
+    beside = f"version {test.champion_version}" if test.champion_version else ""
     return TestedModel(
-        name=backtest.model,
+        name=test.model,
         kind=found.kind if found else "",
         standing=_standing(found, history),
         champion=", ".join(part for part in (beside, champion.kind if champion else "") if part),

@@ -15,6 +15,12 @@ def number(value: float | None, digits: int = 2) -> str:
     return _DASH if value is None else f"{value:.{digits}f}".replace("-", _MINUS)
 
 
+def signed(value: float, digits: int = 1) -> str:
+    """A difference with its sign; none where nothing is left of it."""
+    told = f"{value:+.{digits}f}"
+    return told[1:] if float(told) == 0 else told.replace("-", _MINUS)
+
+
 def times(value: float | None) -> str:
     """A multiple."""
     return _DASH if value is None else f"{value:.1f}\N{MULTIPLICATION SIGN}"

@@ -47,3 +47,23 @@ def test_buy_timing_is_told_once_it_has_a_model(workspace: Path, capsys: pytest.
     assert ("trading_champion_version", "crypto_timing") in {
         (sample.metric.name, *sample.label_values) for sample in told
     }
+
+
+def test_each_name_of_buy_timing_is_told_with_its_own_champion(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = [f"paths.workspace={workspace}", "tracking.enabled=false", "registry.kind=filesystem"]
+    registry = open_registry(compose_settings(ChampionsSettings, "check_champions", overrides))
+    ensure_champion(registry, "crypto_timing", CRYPTO_TIMING)
+    eth = ensure_champion(registry, "crypto_timing_eth", CRYPTO_TIMING)
+    (workspace / "models/registry/crypto_timing_eth/aliases" / CRYPTO_TIMING.champion_alias).unlink()
+    assert main(overrides) == 0
+    found = json.loads(capsys.readouterr().out)["metrics"]
+    assert found["crypto_timing.champion_version"] == eth.version == 1
+    assert found["crypto_timing_eth.champion_version"] == 0
+    told = {
+        sample.label_values: sample.value
+        for sample in TextFileSink(workspace / "reports" / "metrics").read("champions")
+        if sample.metric.name == "trading_champion_version"
+    }
+    assert (told["crypto_timing",], told["crypto_timing_eth",]) == (1, 0)

@@ -6,25 +6,33 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from deployment.backtesting import evaluate_crypto_timing as evaluation  # its names of figures and details
 from experiment_tracking.metric_sinks import Sample, report_metrics
 from MLOps import metric_catalogue as catalogue
 from MLOps.alert_events import DriftFoundEvent, StageFailedEvent, write_event
 from MLOps.artifacts import RESULT_FILE, Made, Output, make_once
 from MLOps.evaluation.comparison import RandomSpread, Scorecard
+from MLOps.evaluation.paired_seeds import Effect
 from MLOps.evaluation.performance import Performance
 from MLOps.evaluation.significance import SharpeDifference
+from MLOps.evaluation.timing_comparison import TimingScorecard, compare_timing
+from MLOps.evaluation.timing_policies import first_step
 from MLOps.inference.model_folder import MlpActorCard, write_model
+from MLOps.inference.timing_model import RainbowTimingCard, write_timing_model
+from MLOps.market.price_cycles import Cycles
 from MLOps.settings.backtest import BacktestSettings, BacktestTerms
 from MLOps.settings.compose import compose_settings
 from MLOps.settings.dashboard import DashboardSettings
+from MLOps.settings.timing_evaluation import TimingEvaluationSettings
 from MLOps.stage import MemoryTracker, StageResult
 from model_registry.champion import ensure_champion
-from model_registry.family import STOCK_TRADING
+from model_registry.family import CRYPTO_TIMING, STOCK_TRADING
 from model_registry.open_registry import open_registry
 from model_registry.registry import CHALLENGER, ModelVersion, time_tag
 from model_registry.verdict import GateResult, Verdict
@@ -135,6 +143,51 @@ class Shown:
         registry.store_verdict(version, verdict)
         return verdict
 
+    def register_timing(self, coin: str, name: str, passed: bool | None = None) -> ModelVersion:
+        """Register a buy-timing model as challenger, version 1, and the champion that buys first after it."""
+        registry, folder = open_registry(self.settings), self.workspace / "trained" / name
+        card = _timing_card(coin)
+        weights = {tensor: np.zeros(shape, np.float32) for tensor, shape in card.tensor_shapes().items()}
+        write_timing_model(folder, card, weights)
+        version = registry.register(folder, name, {"symbol": coin, **time_tag()})
+        registry.set_alias(name, CHALLENGER, version.version)
+        ensure_champion(registry, name, CRYPTO_TIMING)
+        if passed is not None:
+            registry.store_verdict(version, _timing_verdict(version.digest, passed))
+        return version
+
+    def write_evaluation(
+        self, coin: str, advantage: float = -4.0, digest: str = "e" * 64, seeds: int = 1, made_at: int = 0
+    ) -> Path:
+        """An evaluation of version 1, which saved so many basis points, 10 more or less, where 136 could be saved."""
+        card = _timing_scorecard(coin, advantage, seeds)
+        told = SimpleNamespace(digest=digest, version=1)
+        contenders = SimpleNamespace(models=[told], champion=SimpleNamespace(digest="b" * 64, version=2))
+
+        def make(folder: Path, _key: str) -> Made:
+            (folder / "savings.json").write_text(card.model_dump_json())
+            (folder / "report.html").write_text("<p>the whole report</p>")
+            files = {"savings": "savings.json", "report": "report.html"}
+            details = evaluation._details(card, contenders, SimpleNamespace(warnings=()))
+            return Made(files, evaluation._metrics(card), details)
+
+        identity = {"coin": coin, "advantage": str(advantage), "digest": digest}
+        output = Output("evaluate_crypto_timing", self.reports / "crypto_timing", self.settings, extra=identity)
+        folder = make_once(output, make, MemoryTracker()).folder
+        os.utime(folder / RESULT_FILE, (START.timestamp() + made_at,) * 2)
+        return folder
+
+    def judge_evaluation(self, evaluated: Path, digest: str, passed: bool) -> None:
+        """What the gates said of an evaluation; where it does not pass, the last three failed."""
+        savings = {"savings": evaluated / "savings.json"}
+
+        def make(folder: Path, _key: str) -> Made:
+            (folder / "verdict.json").write_text(_timing_verdict(digest, passed).model_dump_json())
+            return Made({"verdict": "verdict.json"})
+
+        root = self.reports / "crypto_timing_promotions"
+        make_once(Output("promote_crypto_timing", root, self.settings, inputs=savings), make, MemoryTracker())
+
     def write_drift(self, last: date | None, excess: float = 0.5, name: str = "check-1") -> Path:
         """A check of the features whose newest row is of `last`; without it, one that had no answer."""
         folder = self.reports / "drift" / name
@@ -232,6 +285,72 @@ def _terms() -> BacktestTerms:
     return compose_settings(BacktestSettings, "run_backtest").terms
 
 
+@cache
+def _timing_comparison(seeds: int) -> TimingScorecard:
+    """What all policies that buy at the first step find on a rising price."""
+    overrides = ["data.cycle_steps=24", "terms.bootstrap.resamples=100", "terms.baselines.random_draws=2"]
+    settings = compose_settings(TimingEvaluationSettings, "evaluate_crypto_timing", overrides)
+    times = np.datetime64("2019-01-01", "us") + np.arange(400) * np.timedelta64(1, "h")
+    cycles = Cycles(np.linspace(100, 200, 400), np.arange(30, 370), 24, 30, times)
+    return compare_timing([first_step] * seeds, first_step, cycles, cycles, settings.conditions).scorecard
+
+
+def _timing_scorecard(coin: str, advantage: float, seeds: int) -> TimingScorecard:
+    """The same with an advantage, a coin, and the window that the tests of pages tell."""
+    card = _timing_comparison(seeds)
+
+    def over_first(mean: float) -> dict[str, Effect]:
+        ends = {"mean": mean, "lower": mean - 10, "upper": mean + 10}
+        first = card.advantages["buy_first"].model_copy(update=ends)
+        return card.advantages | {"buy_first": first, "hindsight": first.model_copy(update={"mean": mean - 136})}
+
+    data = card.conditions.data.model_copy(update={"symbol": coin})
+    return card.model_copy(
+        update={
+            "conditions": card.conditions.model_copy(update={"data": data}),
+            "first_decision": datetime(2019, 1, 2, 6, tzinfo=UTC),
+            "last_decision": datetime(2019, 6, 30, 23, tzinfo=UTC),
+            "cycles": 4291,
+            "periods": 179,
+            "advantages": over_first(advantage),
+            "seed_advantages": over_first(1.0) if seeds > 1 else {},
+        }
+    )
+
+
+def _timing_card(coin: str) -> RainbowTimingCard:
+    network = {"hidden_sizes": (1,), "stream_size": 1, "atoms": 1, "v_min": -1, "v_max": 1}
+    return RainbowTimingCard.model_validate(
+        {
+            "architecture": network | {"is_dueling": False, "is_categorical": False},
+            "observation": {"window_size": 30, "size": 32},
+            "market": {"symbol": coin, "frequency": "1h", "cycle_steps": 24, "fee_bps": 10},
+            "environment": {},
+            "windows": {},
+            "provenance": {"seed": 1},
+        }
+    )
+
+
+def _timing_verdict(digest: str, passed: bool) -> Verdict:
+    """The last three gates fail where it does not pass."""
+    failed = () if passed else CRYPTO_TIMING.gates[-3:]
+    gates = tuple(
+        GateResult(gate=gate, figure=0.2, threshold=0.3, passed=gate not in failed, reason="so")
+        for gate in CRYPTO_TIMING.gates
+    )
+    return Verdict(
+        key="verdict",
+        family=CRYPTO_TIMING.name,
+        basis="gates",
+        as_of=date(2019, 6, 30),
+        model_digest=digest,
+        champion_digest="b" * 64,
+        outcome="passed" if passed else "rejected",
+        gates=gates,
+    )
+
+
 def _card() -> MlpActorCard:
     return MlpActorCard.model_validate(
         {
@@ -276,6 +395,10 @@ def furnish() -> Callable[[Path], Shown]:
         shown.judge(third, passed=False)
         shown.write_backtest(version=1, daily_return=-0.001, digests=(first.digest, champion))
         shown.write_backtest(version=3, digests=(third.digest, champion))
+        bitcoin = shown.register_timing("BTC", "crypto_timing", passed=False).digest
+        shown.judge_evaluation(shown.write_evaluation("BTC", digest=bitcoin, seeds=3), bitcoin, passed=False)
+        ether = shown.register_timing("ETH", "crypto_timing_eth", passed=False).digest
+        shown.write_evaluation("ETH", advantage=30.0, digest=ether)
         shown.write_drift(date(2024, 2, 5), name="check-1")
         shown.write_drift(date(2024, 3, 5), excess=2.5, name="check-2")
         shown.write_failure()

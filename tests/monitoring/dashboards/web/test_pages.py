@@ -10,10 +10,12 @@ from model_registry.open_registry import open_registry
 from monitoring.dashboards.web.app import PAGES
 from monitoring.dashboards.web.backtest_files import list_backtests
 from monitoring.dashboards.web.render_blocks import AlertBox, alerts
+from monitoring.dashboards.web.timing_files import list_evaluations
 from monitoring.drift.verdict import Status
 
 TITLES = [title for title, _ in PAGES]
 _PATIENCE_SECONDS = 60
+_MINUS = "\N{MINUS SIGN}"
 
 
 def _script(title, settings):
@@ -61,6 +63,7 @@ def charts(page: AppTest) -> int:
     [
         ("Overview", "Nothing has run yet"),
         ("Strategy", "No backtest yet"),
+        ("Buy-timing", "No evaluation yet"),
         ("Champions", "No stock trading model yet"),
         ("Drift", "Drift was not checked yet"),
         ("Alerts", "No alert yet"),
@@ -168,9 +171,59 @@ def test_champions_shows_every_gate_of_the_verdict(open_page, furnished):
 
 def test_champions_of_another_family_are_one_click_away(open_page, furnished):
     page = open_page("Champions", furnished)
-    for family in ("sentiment", "crypto_timing"):
-        page.segmented_control[0].select(family).run(timeout=_PATIENCE_SECONDS)
-        assert f"No {family.replace('_', ' ')} model yet" in text(page)
+    page.segmented_control[0].select("sentiment").run(timeout=_PATIENCE_SECONDS)
+    assert "No sentiment model yet" in text(page)
+    for name, coin in (("crypto_timing", "BTC"), ("crypto_timing_eth", "ETH")):
+        page.segmented_control[0].select(name).run(timeout=_PATIENCE_SECONDS)
+        assert f"Buy-timing {coin}" in page.segmented_control[0].options
+        assert f"1 agent for {coin} rejected challenger" in text(page)
+        assert "2 buy first baseline champion" in text(page)
+        assert any(name in caption.value for caption in page.caption)
+
+
+def test_buy_timing_that_was_never_trained_is_a_family_too(open_page, shown):
+    page = open_page("Champions", shown)
+    page.segmented_control[0].select("crypto_timing").run(timeout=_PATIENCE_SECONDS)
+    assert "No buy-timing model yet" in text(page)
+
+
+def test_buy_timing_shows_each_coin_with_its_champion_savings_and_verdict(open_page, furnished):
+    page = open_page("Buy-timing", furnished)
+    told = text(page)
+    assert "Champion Version 2 buy first" in told
+    assert f"Advantage {_MINUS}4.0 basis points over buying first; 90% interval {_MINUS}14.0 to +6.0" in told
+    assert "Mean of 3 seeds +1.0 basis points over buying first; 90% interval" in told
+    assert "Hindsight +136.0" in told
+    assert "4,291 cycles of 24 hours in 179 periods; 2019-01-02 to 2019-06-30" in told
+    assert "Gates that failed: beats buy first, beats buy last, champion difference lower" in told
+    assert "Version 1 rejected beats buy first" not in told  # a gate that failed does not read as if it had passed
+    assert charts(page) == 1
+    assert page.segmented_control[0].options == ["BTC", "ETH"]
+    page.segmented_control[0].select("ETH").run(timeout=_PATIENCE_SECONDS)
+    assert "Advantage +30.0" in text(page)
+    assert "edge not judged" in text(page)
+
+
+def test_overview_tells_the_newest_evaluation_of_each_coin(open_page, furnished):
+    told = text(open_page("Overview", furnished))
+    assert f"Buy-timing BTC {_MINUS}4.0 basis points over buying first, {_MINUS}14.0 to +6.0: no edge" in told
+    assert "Buy-timing ETH +30.0 basis points over buying first, +20.0 to +40.0: edge; version 1 not judged" in told
+
+
+def test_evaluations_of_a_coin_can_be_chosen_among(open_page, shown):
+    for advantage, made_at in ((-4.0, 1), (7.0, 2)):
+        shown.write_evaluation("BTC", advantage=advantage, made_at=made_at)
+    page = open_page("Buy-timing", shown)
+    assert "Advantage +7.0" in text(page)
+    page.selectbox[0].select(list_evaluations(shown.reports)[1]).run(timeout=_PATIENCE_SECONDS)
+    assert f"Advantage {_MINUS}4.0" in text(page)
+
+
+def test_altered_evaluation_is_told_and_not_drawn(open_page, shown):
+    (shown.write_evaluation("BTC") / "savings.json").write_text("{}")
+    page = open_page("Buy-timing", shown)
+    assert "is no whole evaluation any more" in text(page)
+    assert charts(page) == 0
 
 
 def test_alias_that_was_moved_by_hand_is_told(open_page, shown):

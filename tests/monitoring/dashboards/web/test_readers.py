@@ -1,5 +1,6 @@
 """What the pages read: the newest first, the altered and the unreadable left out, nothing told twice."""
 
+import json
 import os
 from datetime import UTC, date, datetime, timedelta
 
@@ -16,7 +17,9 @@ from monitoring.dashboards.web.backtest_files import list_backtests, read_backte
 from monitoring.dashboards.web.drift_history import by_subject, read_checks
 from monitoring.dashboards.web.family_history import read_family
 from monitoring.dashboards.web.market_data import read_market_data
+from monitoring.dashboards.web.shown_families import timing_families
 from monitoring.dashboards.web.stage_health import read_stage_health
+from monitoring.dashboards.web.timing_files import list_evaluations
 from monitoring.drift.verdict import Status
 
 
@@ -50,6 +53,37 @@ def test_backtests_are_listed_once_and_without_what_is_none(shown):
 def test_folder_of_another_stage_is_no_backtest(shown):
     with pytest.raises(DataError, match="no whole backtest"):
         read_backtest_paths(shown.workspace)
+
+
+def test_evaluations_are_listed_newest_first_and_without_what_is_none(shown):
+    old, new = (shown.write_evaluation(coin, made_at=at) for coin, at in (("ETH", 1), ("BTC", 2)))
+    shown.judge_evaluation(old, "e" * 64, passed=False)
+    (old.parent / "other").mkdir()
+    (old.parent / "other" / "result.json").write_text("{}")
+    listed = list_evaluations(shown.reports)
+    assert [(each.folder, each.coin, each.verdict) for each in listed] == [(new, "BTC", ""), (old, "ETH", "rejected")]
+    assert listed[1].failed_gates == ("beats_buy_first", "beats_buy_last", "champion_difference_lower")
+
+
+def test_evaluation_of_a_release_that_took_no_periods_is_listed(shown):
+    path = shown.write_evaluation("BTC") / "result.json"
+    told = json.loads(path.read_text())
+    del told["metrics"]["periods"]
+    path.write_text(json.dumps(told))
+    (found,) = list_evaluations(shown.reports)
+    assert (found.periods, found.cycles) == (None, 4291)
+
+
+def test_names_of_one_coin_are_told_apart(shown):
+    shown.register_timing("BTC", "crypto_timing")
+    shown.register_timing("BTC", "fee_free")
+    shown.register_timing("ETH", "crypto_timing_eth")
+    labels = {family.name: family.label for family in timing_families(shown.settings)}
+    assert labels == {
+        "crypto_timing": "Buy-timing BTC (crypto_timing)",
+        "crypto_timing_eth": "Buy-timing ETH",
+        "fee_free": "Buy-timing BTC (fee_free)",
+    }
 
 
 def test_drift_of_a_day_is_that_of_its_last_check(shown):

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.services, pytest.mark.slow]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FIRST = PAGES[0][0]  # its address is that of the whole
 WIDTHS = {"screen": 1280, "phone": 390}
-CHARTS = {"Overview": 1, "Strategy": 4, "Drift": 2}
+CHARTS = {"Overview": 1, "Strategy": 4, "Buy-timing": 1, "Drift": 2}
 _PATIENCE_SECONDS = 60
 _LOOK_SECONDS = 0.1
 _DRAWN = """charts => document.querySelectorAll('.js-plotly-plot .cartesianlayer .subplot').length >= charts
