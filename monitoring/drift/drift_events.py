@@ -41,22 +41,24 @@ def write_drift_events(settings: DriftSettings, check: str, subjects: Iterable[S
     for subject in settings.subjects:
         found = by_subject.get(subject)
         status = None if found is None else found.status
-        about = {"check": check, "drift_subject": subject, "pushed": pushed}
+        about = {
+            "check": check,
+            "drift_subject": found.name if found else subject,
+            "pushed": pushed,
+            "run_date": settings.run_date,
+        }
+        may_ask = settings.ask_for_retraining and subject not in _OF_ANOTHER_STRATEGY
         for kind, ends in _ENDS.items():
             if found is not None and status is _BEGINS[kind]:
-                write_event(reports, _event(kind, settings, about, "firing", "; ".join(found.reasons)))
+                write_event(reports, _event(kind, about, may_ask, "firing", "; ".join(found.reasons)))
             elif status in ends:
-                end_alert(reports, _event(kind, settings, about, "resolved", ends[status]))
+                end_alert(reports, _event(kind, about, may_ask, "resolved", ends[status]))
 
 
-def _event(
-    kind: type[_Event], settings: DriftSettings, about: Mapping[str, object], status: str, message: str
-) -> _Event:
-    may_ask = settings.ask_for_retraining and about["drift_subject"] not in _OF_ANOTHER_STRATEGY
+def _event(kind: type[_Event], about: Mapping[str, object], may_ask: bool, status: str, message: str) -> _Event:
     asks = {"asks_retraining": may_ask} if kind is DriftFoundEvent else {}
-    when = {"at": datetime.now(UTC), "run_date": settings.run_date}
     told = {"event": _NAMES[kind], "status": status, "message": message, "log_url": ""}
-    return kind.model_validate({**about, **when, **told, **asks})
+    return kind.model_validate({"at": datetime.now(UTC), **about, **told, **asks})
 
 
 def _reaches_the_rules(settings: DriftSettings) -> bool:

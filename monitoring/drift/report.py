@@ -54,13 +54,13 @@ def figures_of(found: SubjectDrift) -> dict[str, float]:
     A feature's score is the largest over its tickers, so that their number does not grow with the universe.
     """
     figures: dict[str, float] = {
-        f"{found.subject}.status": float(found.status),
-        f"{found.subject}.drifted_fraction": found.drifted_fraction,
-        f"{found.subject}.missing_fraction": found.missing_fraction,
+        f"{found.name}.status": float(found.status),
+        f"{found.name}.drifted_fraction": found.drifted_fraction,
+        f"{found.name}.missing_fraction": found.missing_fraction,
     }
     for column in found.columns:
         feature = column.column.split(".")[0]
         for method, score in column.scores.items():
-            name = f"{found.subject}.score.{feature}.{method}"
+            name = f"{found.name}.score.{feature}.{method}"
             figures[name] = max(score, figures.get(name, 0.0))
-    return figures if found.status is not Status.NOT_CHECKED else {f"{found.subject}.status": float(found.status)}
+    return figures if found.status is not Status.NOT_CHECKED else {f"{found.name}.status": float(found.status)}

@@ -58,6 +58,7 @@ class SubjectDrift(_Record):
     """What became of one subject."""
 
     subject: DriftSubject
+    coin: str = Field(default="", description="Coin that it is about; empty where it is about none.")
     status: Status
     reasons: tuple[str, ...] = Field(description="Why it drifts or could not be checked, a line each.")
     notes: tuple[str, ...] = Field(default=(), description="What a reader must know besides.")
@@ -68,6 +69,11 @@ class SubjectDrift(_Record):
         default=None, description="Drifted columns from which on the subject drifts; null where none was compared."
     )
     recent_means: tuple[RecentMean, ...] = Field(default=(), description="Means of the newest sessions.")
+
+    @property
+    def name(self) -> str:
+        """What metrics and alerts call it: the check of one coin says nothing of another."""
+        return f"{self.subject}_{self.coin.lower()}" if self.coin else self.subject
 
     @property
     def drifted_fraction(self) -> float:

@@ -46,7 +46,7 @@ def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs=inputs.existing(),
         label="check",
-        version=4,
+        version=5,
         extra={**_identity(model), **_identity_of_timing(settings), "absent": ",".join(inputs.absent())},
         packages=("evidently", "numpy", "pandas"),
     )
@@ -59,7 +59,7 @@ def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
     for found in report.subjects:
         _tell(found)
     write_drift_events(settings, result.key, report.subjects)
-    checked_at = {f"{found.subject}.checked_timestamp_seconds": time.time() for found in report.subjects}
+    checked_at = {f"{found.name}.checked_timestamp_seconds": time.time() for found in report.subjects}
     absent = ",".join(subject for subject in settings.subjects if subject not in loads)
     told = {"metrics": result.metrics | checked_at, "details": result.details | {"absent_subjects": absent}}
     return result.model_copy(update=told)
@@ -92,7 +92,7 @@ def _make(
     files["report"] = write_report(folder, report)
     figures = {name: value for found in subjects for name, value in figures_of(found).items()}
     details = {
-        f"{found.subject}.{name}": value
+        f"{found.name}.{name}": value
         for found in subjects
         for name, value in (("status", found.status.name.lower()), ("reasons", " | ".join(found.reasons)))
     }
@@ -103,23 +103,24 @@ def _check(
     folder: Path, subject: DriftSubject, load: Load, settings: DriftSettings
 ) -> tuple[SubjectDrift, Mapping[str, str]]:
     """What became of a subject, and its pages by name."""
+    coin = settings.data.symbol if subject == "timing_observation" else ""
     try:
         sample = load()
     except PlatformError as error:
-        return SubjectDrift(subject=subject, status=Status.NOT_CHECKED, reasons=(str(error),)), {}
-    found = judge(subject, sample, settings.thresholds)
+        return SubjectDrift(subject=subject, coin=coin, status=Status.NOT_CHECKED, reasons=(str(error),)), {}
+    found = judge(subject, sample, settings.thresholds).model_copy(update={"coin": coin})
     return found, draw_report(folder, found, sample, settings.report_columns)
 
 
 def _tell(found: SubjectDrift) -> None:
     """One line a note, then the verdict."""
     for note in found.notes:
-        _LOG.warning("%s: %s", found.subject, note)
+        _LOG.warning("%s: %s", found.name, note)
     if found.status is Status.NO_DRIFT:
-        _LOG.info("%s: no drift: %s", found.subject, found.drifted_columns)
+        _LOG.info("%s: no drift: %s", found.name, found.drifted_columns)
     else:
         what = "drift" if found.status is Status.DRIFT else "could not be checked"
-        _LOG.warning("%s: %s: %s", found.subject, what, "; ".join(found.reasons))
+        _LOG.warning("%s: %s: %s", found.name, what, "; ".join(found.reasons))
 
 
 def exit_status(settings: DriftSettings, result: StageResult) -> int:

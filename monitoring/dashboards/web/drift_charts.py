@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from MLOps.charts.chart_style import blank_figure
 from monitoring.dashboards.web.drift_history import SubjectCheck
-from monitoring.drift.verdict import ColumnDrift, Status
+from monitoring.drift.verdict import ColumnDrift, Status, SubjectDrift
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -18,15 +18,25 @@ SUBJECTS = {
     "timing_observation": ("Buy-timing inputs", "#56B4E9"),
 }
 """Name and colour of each subject, out of Okabe and Ito's palette."""
+_COINS = {"ETH": "#D55E00"}  # the others have the colour of the subject
 _DRIFTED, _CALM = "#C2410C", "#9AA5B1"
+
+
+def label_of(found: SubjectDrift) -> str:
+    """What a subject is called on the screen, with the coin that it is about."""
+    return " ".join(part for part in (SUBJECTS[found.subject][0], found.coin) if part)
+
+
+def _color_of(found: SubjectDrift) -> str:
+    return _COINS.get(found.coin, SUBJECTS[found.subject][1])
 
 
 def draw_drift_over_time(checks: Mapping[str, Sequence[SubjectCheck]]) -> "go.Figure":
     """Share of drifted columns by the day of the newest row; a filled point is a check that found drift."""
     figure = blank_figure(height=330, tickformat=".0%")
-    for subject, found in checks.items():
+    for found in checks.values():
         answered = [each for each in found if each.day is not None]
-        label, color = SUBJECTS[subject]
+        label, color = label_of(found[-1].found), _color_of(found[-1].found)
         is_drift = [each.found.status is Status.DRIFT for each in answered]
         figure.add_scatter(
             x=[str(each.day) for each in answered],

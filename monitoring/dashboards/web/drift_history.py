@@ -76,8 +76,8 @@ def by_subject(checks: list[DriftCheck]) -> Mapping[str, list[SubjectCheck]]:
     last: dict[str, SubjectCheck] = {}
     for check in checks:
         for found in check.report.subjects:
-            told = last[found.subject] = SubjectCheck(check, found)
-            days = by_day.setdefault(found.subject, {})
+            told = last[found.name] = SubjectCheck(check, found)
+            days = by_day.setdefault(found.name, {})
             if told.day is not None:
                 days[told.day] = told
     return {

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from MLOps.settings.dashboard import DashboardSettings
-from monitoring.dashboards.web.drift_charts import SUBJECTS, draw_columns, draw_drift_over_time
+from monitoring.dashboards.web.drift_charts import SUBJECTS, draw_columns, draw_drift_over_time, label_of
 from monitoring.dashboards.web.drift_history import SubjectCheck, by_subject, read_checks
 from monitoring.dashboards.web.render_blocks import Tile, Tone, empty, heading, notes, section, tiles
 from monitoring.dashboards.web.show_parts import offer_file, show_chart
@@ -38,7 +38,8 @@ def show_drift(settings: DashboardSettings) -> None:
             )
         )
         return
-    subjects = [subject for subject in SUBJECTS if subject in checks]
+    order = list(SUBJECTS)
+    subjects = sorted(checks, key=lambda name: (order.index(checks[name][-1].found.subject), name))
     st.html(tiles([_tile(checks[subject][-1]) for subject in subjects]))
     answered = {subject: checks[subject] for subject in subjects if len(checks[subject]) >= _FEWEST_POINTS}
     if answered:
@@ -51,7 +52,7 @@ def show_drift(settings: DashboardSettings) -> None:
                 "Subject",
                 subjects,
                 default=subjects[0],
-                format_func=lambda subject: SUBJECTS[subject][0],
+                format_func=lambda subject: label_of(checks[subject][-1].found),
                 label_visibility="collapsed",
                 required=True,
             )
@@ -76,7 +77,8 @@ def drift_tile(checks: Mapping[str, Sequence[SubjectCheck]]) -> Tile:
 
 
 def _names(last: Sequence[SubjectCheck], status: Status) -> list[str]:
-    return [SUBJECTS[each.found.subject][0].lower() for each in last if each.found.status is status]
+    labels = [label_of(each.found) for each in last if each.found.status is status]
+    return [label[:1].lower() + label[1:] for label in labels]
 
 
 def _tile(last: SubjectCheck) -> Tile:
@@ -84,7 +86,7 @@ def _tile(last: SubjectCheck) -> Tile:
     note = "the reason stands below"
     if last.day is not None:
         note = last.found.drifted_columns
-    return Tile(SUBJECTS[last.found.subject][0], words, note, tone)
+    return Tile(label_of(last.found), words, note, tone)
 
 
 def _show_subject(last: SubjectCheck, shown: int) -> None:
@@ -92,7 +94,7 @@ def _show_subject(last: SubjectCheck, shown: int) -> None:
     if found.current and found.reference:
         st.html(
             section(
-                f"{SUBJECTS[found.subject][0]}, {found.current.first} to {found.current.last}",
+                f"{label_of(found)}, {found.current.first} to {found.current.last}",
                 f"{found.current.rows} rows, against {found.reference.rows} from {found.reference.first} "
                 f"to {found.reference.last}. {percent(found.missing_fraction)} of the current values are missing.",
             )
@@ -106,6 +108,6 @@ def _show_subject(last: SubjectCheck, shown: int) -> None:
         st.html(
             section("The worst columns", "Largest score as a multiple of its threshold; from 1 on a column drifts.")
         )
-        show_chart(draw_columns(drawn), f"columns {found.subject}")
+        show_chart(draw_columns(drawn), f"columns {found.name}")
     if last.page is not None:
-        offer_file(last.page, "Download Evidently's page", f"drift-{found.subject}-{last.day}.html")
+        offer_file(last.page, "Download Evidently's page", f"drift-{found.name}-{last.day}.html")

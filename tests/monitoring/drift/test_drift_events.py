@@ -74,6 +74,20 @@ def test_drift_of_buy_timing_asks_for_no_training_of_the_stock_strategy(settings
     assert asks == {"features": True, "timing_observation": False}
 
 
+def test_calm_check_of_one_coin_ends_no_drift_of_another(settings: DriftSettings) -> None:
+    timing = settings.model_copy(update={"subjects": ("timing_observation",)})
+
+    def tell(coin: str, status: Status) -> None:
+        found = _found(status, "timing_observation").model_copy(update={"coin": coin})
+        write_drift_events(timing, f"{coin}-{status}", [found])
+
+    tell("BTC", Status.DRIFT)
+    tell("ETH", Status.NO_DRIFT)
+    assert _firing(settings) == {("DriftFound", "timing_observation_btc")}
+    tell("BTC", Status.NO_DRIFT)
+    assert _firing(settings) == set()
+
+
 def test_drift_is_told_once_a_check(settings: DriftSettings) -> None:
     for _ in range(2):
         write_drift_events(settings, "k1", [_found(Status.DRIFT), _found(Status.NO_DRIFT, "actions")])

@@ -76,17 +76,17 @@ def test_nothing_wrong_is_no_drift(bars: pd.DataFrame, workspace: Path, check: C
     laid_down(bars, workspace)
     outcome = check(None, ONLY, *WINDOWS)
     assert outcome.status == 0, outcome.stderr
-    assert outcome.result["details"]["timing_observation.status"] == "no_drift"
+    assert outcome.result["details"]["timing_observation_btc.status"] == "no_drift"
     told = (workspace / "reports" / "metrics" / "check_data_drift.prom").read_text()
-    assert 'trading_drift_status{subject="timing_observation"} 0.0' in told
-    assert 'trading_drift_column_score{column="price_history",method="psi",subject="timing_observation"}' in told
+    assert 'trading_drift_status{subject="timing_observation_btc"} 0.0' in told
+    assert 'trading_drift_column_score{column="price_history",method="psi",subject="timing_observation_btc"}' in told
 
 
 def test_a_market_that_the_training_has_not_seen_is_drift(turned: pd.DataFrame, workspace: Path, check: Check) -> None:
     laid_down(turned, workspace)
     outcome = check(None, ONLY, *WINDOWS)
     assert outcome.status == 10
-    assert "columns drifted, drift is from " in outcome.result["details"]["timing_observation.reasons"]
+    assert "columns drifted, drift is from " in outcome.result["details"]["timing_observation_btc.reasons"]
 
 
 @pytest.mark.parametrize(

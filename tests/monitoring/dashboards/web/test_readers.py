@@ -14,12 +14,14 @@ from monitoring.alerts.alert_journal import AlertJournal, journal_path
 from monitoring.alerts.notification import Notification
 from monitoring.dashboards.web.alert_history import read_alerts
 from monitoring.dashboards.web.backtest_files import list_backtests, read_backtest_paths
+from monitoring.dashboards.web.drift_charts import draw_drift_over_time
 from monitoring.dashboards.web.drift_history import by_subject, read_checks
 from monitoring.dashboards.web.family_history import read_family
 from monitoring.dashboards.web.market_data import read_market_data
 from monitoring.dashboards.web.shown_families import timing_families
 from monitoring.dashboards.web.stage_health import read_stage_health
 from monitoring.dashboards.web.timing_files import list_evaluations
+from monitoring.drift.report import DriftReport, read_report, write_report
 from monitoring.drift.verdict import Status
 
 
@@ -106,6 +108,18 @@ def test_check_without_an_answer_counts_while_it_is_the_last(shown):
     assert states() == [Status.NO_DRIFT, Status.NOT_CHECKED]
     os.utime(shown.write_drift(date(2024, 3, 6), name="check-3") / "drift.json", (3, 3))
     assert states() == [Status.NO_DRIFT, Status.NO_DRIFT]
+
+
+def test_drift_of_each_coin_has_a_line_of_its_own(shown):
+    folder = shown.write_drift(date(2024, 3, 5))
+    (subject,) = read_report(folder).subjects
+    coins = [subject.model_copy(update={"subject": "timing_observation", "coin": coin}) for coin in ("BTC", "ETH")]
+    write_report(folder, DriftReport(model="", subjects=tuple(coins)))
+    checks = by_subject(read_checks(shown.reports))
+    assert list(checks) == ["timing_observation_btc", "timing_observation_eth"]
+    lines = draw_drift_over_time(checks).data
+    assert [line.name for line in lines] == ["Buy-timing inputs BTC", "Buy-timing inputs ETH"]
+    assert len({line.line.color for line in lines}) == 2
 
 
 def test_unreadable_drift_check_is_passed_over(shown):
