@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deployment.backtesting.choose_timing_models import TimingContenders, choose_timing_models
+from deployment.backtesting.judged_before import SEED_DIGESTS, JudgedWindow, Tries, count_tries
 from deployment.backtesting.learning_curve import LearningCurve, read_learning_curve
 from deployment.backtesting.render_timing import TimingFacts, render_timing
 from deployment.backtesting.tell_origin import tell_origin
@@ -56,11 +57,12 @@ def evaluate_crypto_timing(settings: TimingEvaluationSettings, tracker: Tracker)
         agents = [model.steps for model in contenders.models]
         champion = contenders.champion.steps if contenders.champion else None
         comparison = compare_timing(agents, champion, train, test, settings.conditions)
-        _write(folder, comparison, facts, curve)
+        tries = _tries(comparison.scorecard, contenders, output.root)
+        _write(folder, comparison, facts, curve, tries)
         return Made(
             files=_FILES,
             metrics=_metrics(comparison.scorecard),
-            details=_details(comparison.scorecard, contenders, facts),
+            details={**_details(comparison.scorecard, contenders, facts), **tries.details()},
         )
 
     output = Output(
@@ -70,7 +72,7 @@ def evaluate_crypto_timing(settings: TimingEvaluationSettings, tracker: Tracker)
         inputs={"bars": bars},
         label=str(test.times[test.starts[-1] + test.steps - 1].astype("datetime64[D]")),
         extra=facts.identity() | {"learning_curve": curve.model_dump_json() if curve else ""},
-        version=3,
+        version=4,
         packages=("arch", "numba", "numpy", "plotly"),
     )
     result = make_once(output, make, tracker)
@@ -83,10 +85,21 @@ def _named(settings: TimingEvaluationSettings) -> Path | None:
     return None if path is None else settings.paths.workspace / path
 
 
-def _write(folder: Path, comparison: TimingComparison, facts: TimingFacts, curve: LearningCurve | None) -> None:
+def _tries(scorecard: TimingScorecard, contenders: TimingContenders, root: Path) -> Tries:
+    """How many other models of the coin this workspace has judged on dates of the window."""
+    first, last = scorecard.first_decision.isoformat(), scorecard.last_decision.isoformat()
+    market = {"symbol": scorecard.conditions.data.symbol}
+    window = JudgedWindow(("first_decision", "last_decision"), first, last, market)
+    confidence = scorecard.conditions.terms.bootstrap.confidence_fraction
+    return count_tries(root, STAGE.name, {model.digest for model in contenders.models}, window, confidence)
+
+
+def _write(
+    folder: Path, comparison: TimingComparison, facts: TimingFacts, curve: LearningCurve | None, tries: Tries
+) -> None:
     comparison.purchases_frame().to_parquet(folder / _FILES["purchases"], index=False)
     write_text(folder / _FILES["savings"], comparison.scorecard.model_dump_json(indent=2) + "\n")
-    write_text(folder / _FILES["report"], render_timing(comparison, facts, curve))
+    write_text(folder / _FILES["report"], render_timing(comparison, facts, curve, tries))
 
 
 def _facts(bars: Path, contenders: TimingContenders, settings: TimingEvaluationSettings) -> TimingFacts:
@@ -166,6 +179,7 @@ def _details(scorecard: TimingScorecard, contenders: TimingContenders, facts: Ti
         "finding_filled_late": finding_of(scorecard.late_advantages[FIRST]),
         "data_warnings": " | ".join(facts.warnings),
         "model_digest": model.digest,
+        SEED_DIGESTS: ",".join(other.digest for other in contenders.models[1:]),
         "model_version": model.version,
         "champion_digest": champion.digest if champion else None,
         "champion_version": champion.version if champion else None,

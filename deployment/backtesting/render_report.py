@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from deployment.backtesting.draw_charts import draw_charts
+from deployment.backtesting.judged_before import Tries
 from deployment.backtesting.render_page import PageFacts, render_page
 from MLOps.charts.strategy_charts import LOOKS
 from MLOps.evaluation.comparison import MODEL, Comparison
@@ -25,7 +26,7 @@ class ReportFacts(PageFacts):
     champion: str
 
 
-def render_report(comparison: Comparison, terms: BacktestTerms, facts: ReportFacts) -> str:
+def render_report(comparison: Comparison, terms: BacktestTerms, facts: ReportFacts, tries: Tries) -> str:
     """The report as HTML. The same arguments give the same text: it holds no time and no path."""
     path = comparison.paths[MODEL]
     return render_page(
@@ -38,4 +39,5 @@ def render_report(comparison: Comparison, terms: BacktestTerms, facts: ReportFac
         first=str(path.dates[0]),
         last=str(path.dates[-1]),
         sessions=len(path.dates),
+        tries=tries,
     )

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from deployment.backtesting.draw_timing import draw_timing
+from deployment.backtesting.judged_before import Tries
 from deployment.backtesting.learning_curve import LearningCurve
 from deployment.backtesting.render_page import PageFacts, render_page
 from MLOps.charts.timing_charts import TIMING_LOOKS
@@ -27,7 +28,7 @@ class TimingFacts(PageFacts):
     champion: str
 
 
-def render_timing(comparison: TimingComparison, facts: TimingFacts, curve: LearningCurve | None) -> str:
+def render_timing(comparison: TimingComparison, facts: TimingFacts, curve: LearningCurve | None, tries: Tries) -> str:
     """The report as HTML. The same arguments give the same text: it holds no time and no path."""
     scorecard = comparison.scorecard
     labels = {name: _in_a_sentence(look.label) for name, look in TIMING_LOOKS.items()}
@@ -40,6 +41,7 @@ def render_timing(comparison: TimingComparison, facts: TimingFacts, curve: Learn
         conditions=scorecard.conditions,
         looks=TIMING_LOOKS,
         findings=findings,
+        tries=tries,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deployment.backtesting.choose_models import Contender, choose_models
+from deployment.backtesting.judged_before import JudgedWindow, Tries, count_tries
 from deployment.backtesting.render_report import ReportFacts, render_report
 from deployment.backtesting.tell_origin import FEATURES, features_file, tell_origin
 from experiment_tracking.runner import run_stage
@@ -52,7 +53,7 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs={"features": features},
         label=str(panel.dates[-1]),
-        version=2,
+        version=3,
         extra=facts.identity(),
         packages=("arch", "numba", "numpy", "plotly", "pyportfolioopt"),
     )
@@ -60,10 +61,11 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
     def make(folder: Path, _key: str) -> Made:
         policies = {name: contender.policy for name, contender in contenders.items()}
         comparison = compare(policies, panel, window, settings.terms)
+        tries = _tries(comparison.scorecard, contenders[MODEL], output.root)
         return Made(
-            files=_write(folder, comparison, settings.terms, facts),
+            files=_write(folder, comparison, settings.terms, facts, tries),
             metrics=_metrics(comparison.scorecard),
-            details=_details(comparison.scorecard, panel.tickers, contenders),
+            details={**_details(comparison.scorecard, panel.tickers, contenders), **tries.details()},
         )
 
     result = make_once(output, make, tracker)
@@ -84,13 +86,23 @@ def _window(panel: MarketPanel, settings: BacktestSettings) -> slice:
     return panel.rows_between(first, settings.window.last_date or panel.dates[-1].item())
 
 
-def _write(folder: Path, comparison: Comparison, terms: BacktestTerms, facts: ReportFacts) -> Mapping[str, str]:
+def _tries(scorecard: Scorecard, model: Contender, root: Path) -> Tries:
+    """How many other models this workspace has tested on dates of the window."""
+    first, last = str(scorecard.first_date), str(scorecard.last_date)
+    window = JudgedWindow(("first_date", "last_date"), first, last, {})
+    confidence = scorecard.terms.bootstrap.confidence_fraction
+    return count_tries(root, STAGE.name, {model.digest}, window, confidence)
+
+
+def _write(
+    folder: Path, comparison: Comparison, terms: BacktestTerms, facts: ReportFacts, tries: Tries
+) -> Mapping[str, str]:
     """Write the files; gives their names."""
     files = {"returns": "returns.parquet", "positions": "positions.parquet"}
     comparison.returns_frame().to_parquet(folder / files["returns"], index=False)
     comparison.positions_frame(facts.tickers).to_parquet(folder / files["positions"], index=False)
     write_text(folder / "performance.json", comparison.scorecard.model_dump_json(indent=2) + "\n")
-    write_text(folder / "report.html", render_report(comparison, terms, facts))
+    write_text(folder / "report.html", render_report(comparison, terms, facts, tries))
     return {**files, "performance": "performance.json", "report": "report.html"}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from deployment.backtesting.draw_charts import draw_weights
+from deployment.backtesting.judged_before import Tries
 from deployment.backtesting.render_report import ReportFacts, render_report
 from MLOps.charts.strategy_charts import LOOKS
 from MLOps.evaluation.comparison import compare
@@ -20,6 +21,7 @@ FACTS = ReportFacts(
     warnings=("REPLAY: nothing here is live.", "Survivorship: winners only."),
     sources={"Licence": "MIT"},
 )
+TRIES = Tries(others=3, confidence_fraction=0.9)
 
 
 class Momentum:
@@ -55,7 +57,7 @@ def comparison(panel, terms):
 
 @pytest.fixture(scope="module")
 def report(comparison, terms):
-    return render_report(comparison, terms, FACTS)
+    return render_report(comparison, terms, FACTS, TRIES)
 
 
 def prose(html):
@@ -98,20 +100,31 @@ def test_every_chart_is_there_once(report):
 
 
 def test_the_same_backtest_gives_the_same_bytes(report, comparison, terms):
-    assert render_report(comparison, terms, FACTS) == report
+    assert render_report(comparison, terms, FACTS, TRIES) == report
 
 
 def test_says_that_no_lag_flatters(comparison, terms):
     account = terms.account.model_copy(update={"execution_lag_sessions": 0})
-    text = prose(render_report(comparison, terms.model_copy(update={"account": account}), FACTS))
+    text = prose(render_report(comparison, terms.model_copy(update={"account": account}), FACTS, TRIES))
     assert "decided and filled at the same close" in text
     assert "nobody can trade so" in text
+
+
+def test_says_how_worn_the_window_is(report, comparison, terms):
+    assert "3 other models were judged on dates of this window before" in prose(report)
+    assert "Of 4 without any edge, at least one would by luck" in prose(report)
+    assert "up to about 19%" in prose(report)  # 1 - 0.95^4
+    first = prose(render_report(comparison, terms, FACTS, Tries(0, 0.9)))
+    assert "No other model was judged on these dates before" in first
+    assert "by luck" not in first
+    second = prose(render_report(comparison, terms, FACTS, Tries(1, 0.9)))
+    assert "1 other model was judged" in second
 
 
 def test_names_cannot_break_out_of_the_page(comparison, terms):
     evil = "</script><script>alert(1)</script>"
     facts = replace(FACTS, model=evil, warnings=(evil,), tickers=(evil, "BBB", "CCC"), sources={"Data": evil})
-    assert evil not in render_report(comparison, terms, facts)
+    assert evil not in render_report(comparison, terms, facts, TRIES)
 
 
 def test_a_model_that_stands_still_gets_dashes(panel, terms):
@@ -120,7 +133,7 @@ def test_a_model_that_stands_still_gets_dashes(panel, terms):
             return np.zeros(3)
 
     idle = compare({"model": Idle()}, panel, slice(110, 160), terms)
-    text = prose(render_report(idle, terms, replace(FACTS, champion="")))
+    text = prose(render_report(idle, terms, replace(FACTS, champion=""), TRIES))
     assert "champion" not in text.lower()
     assert "Model 0.0% 0.0% 0.0% \N{EN DASH} \N{EN DASH} 0.0% \N{EN DASH} 0.0\N{MULTIPLICATION SIGN} 0" in text
 

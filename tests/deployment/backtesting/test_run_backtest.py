@@ -121,6 +121,15 @@ def test_the_same_run_again_finds_itself_made(run):
     assert digests(first) == digests(again)
 
 
+@pytest.mark.usefixtures("features_path")
+def test_counts_the_models_that_were_tested_on_the_window_before(run, workspace, make_model):
+    folders = [make_model(workspace / str(seed), seed=seed) for seed in (1, 2, 1)]
+    tested = [run(f"--model_path={folder}")[1] for folder in folders]
+    assert [result.details["models_judged_before"] for result in tested] == [0, 1, 0]  # the third was the first
+    later = run(f"--model_path={folders[0]}", "window.first_date=2021-06-15")[1]
+    assert later.details["models_judged_before"] == 1
+
+
 @pytest.mark.usefixtures("features_path", "model_path")
 def test_the_same_settings_make_the_same_files(run, workspace):
     first = run("--model_path=models/untrained")[1]

@@ -43,6 +43,19 @@ def evaluate(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]
     return run
 
 
+def test_counts_the_models_that_were_judged_on_the_window_before(arena: Any) -> None:
+    first, second = arena.evaluate(), arena.evaluate(f"model_path={arena.write_model(0.5)}")
+    assert [result.details["models_judged_before"] for result in (first, second)] == [0, 1]
+    assert second.details["lucky_fraction"] == 0.0975
+    page = " ".join(second.artifacts["report"].path.read_text().split())
+    assert "1 other model was judged on dates of this window before" in page
+    again = arena.evaluate()
+    assert (again.status, again.details["models_judged_before"]) == (
+        "already_made",
+        0,
+    )  # before it, as when it was made
+
+
 def test_finds_the_edge_of_a_model_that_knows_how_prices_return(arena: Any) -> None:
     tracker = MemoryTracker()
     result = evaluate_crypto_timing(arena.settings, tracker)
