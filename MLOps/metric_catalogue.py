@@ -62,6 +62,11 @@ TRAINING_USUAL_REWARD = _gauge(
     "Median reward of earlier trainings of the same kind of agent, market and budget; NaN where there is none.",
     "model",
 )
+TRAINING_REWARD_SPREAD = _gauge(
+    "training_usual_reward_spread",
+    "Standard deviation of those rewards, by their median absolute deviation; NaN of fewer than three.",
+    "model",
+)
 TRAINING_LOSS = _gauge("training_loss", "Loss at the end of the last training.", "model")
 TRAINING_DIVERGED = _gauge(
     "training_diverged", "1 if the last training ended in NaN or infinity, else 0.", "model", "stage"

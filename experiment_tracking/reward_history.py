@@ -1,12 +1,32 @@
-"""What the reward of a training usually is: the median of comparable ones in this workspace, each counted once."""
+"""What the reward of a training usually is, and how far it strays: by comparable ones in this workspace, each once."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from MLOps.artifacts import write_text
+
+_LEAST = 3  # rewards of which a spread is told
+_TO_DEVIATION = 1.4826  # of a median absolute deviation, where values are normally distributed
+
+
+@dataclass(frozen=True)
+class UsualReward:
+    """The reward of comparable trainings.
+
+    Attributes
+    ----------
+    median : float
+        NaN where there is none.
+    spread : float
+        Standard deviation, as the median absolute deviation tells it; NaN of fewer than three.
+    """
+
+    median: float
+    spread: float
 
 
 def was_told(path: Path, key: str) -> bool:
@@ -14,8 +34,8 @@ def was_told(path: Path, key: str) -> bool:
     return key in _read(path)
 
 
-def usual_reward(path: Path, key: str, reward: float, history_runs: int) -> float:
-    """Median reward of the other trainings; NaN where there is none. This one counts from the next one on.
+def usual_reward(path: Path, key: str, reward: float, history_runs: int) -> UsualReward:
+    """The reward of the other trainings. This one counts from the next one on.
 
     There is no lock: of trainings that end in the same moment one is lost, which a median hardly feels.
 
@@ -38,7 +58,15 @@ def usual_reward(path: Path, key: str, reward: float, history_runs: int) -> floa
     others = {name: value for name, value in _read(path).items() if name != key}
     kept = [*others.items(), (key, reward)][-history_runs:]
     write_text(path, json.dumps(dict(kept), indent=1) + "\n")
-    return median(others.values()) if others else math.nan
+    return _usual(list(others.values()))
+
+
+def _usual(rewards: Sequence[float]) -> UsualReward:
+    if not rewards:
+        return UsualReward(math.nan, math.nan)
+    middle = median(rewards)
+    spread = _TO_DEVIATION * median(abs(reward - middle) for reward in rewards)
+    return UsualReward(middle, spread if len(rewards) >= _LEAST else math.nan)
 
 
 def _read(path: Path) -> Mapping[str, float]:

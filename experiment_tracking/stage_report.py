@@ -101,7 +101,8 @@ def _of_training(settings: StageSettings, result: StageResult, reward: float | N
     with only_warned(result.stage):
         path = _rewards_path(settings, result.stage)
         found = usual_reward(path, result.key, reward, settings.metrics.history_runs)
-        samples.append(Sample(catalogue.TRAINING_USUAL_REWARD, found, (model,)))
+        samples.append(Sample(catalogue.TRAINING_USUAL_REWARD, found.median, (model,)))
+        samples.append(Sample(catalogue.TRAINING_REWARD_SPREAD, found.spread, (model,)))
     return samples
 
 

@@ -148,6 +148,12 @@ def test_usual_reward_is_the_median_of_earlier_trainings(train: Callable[..., To
     assert train("c", 30)[_USUAL] == 60
 
 
+def test_spread_of_the_usual_reward_is_told_of_three_trainings(train: Callable[..., Told]) -> None:
+    spread = ("training_usual_reward_spread", "stock_trading")
+    assert all(math.isnan(train(key, reward)[spread]) for key, reward in (("a", 0.1), ("b", -0.1), ("c", 0.3)))
+    assert train("d", 0.0)[spread] == pytest.approx(1.4826 * 0.2)
+
+
 def test_reward_is_compared_with_trainings_of_the_same_budget_and_market_alone(train: Callable[..., Told]) -> None:
     train("a", 100)
     quick = train("b", 3, frames=6_400)

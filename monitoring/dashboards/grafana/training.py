@@ -6,6 +6,9 @@ from monitoring.dashboards.grafana.panels import IS_WELL, IS_WRONG, Query, curve
 
 _OF_TRAINING = '{stage=~"train_.*"}'
 _USUAL_REWARD = "max by (model) (trading_training_usual_reward)"
+_SPREAD = "max by (model) (trading_training_usual_reward_spread)"
+_HALF, _STRAYED = f"{_USUAL_REWARD} - 0.5 * abs({_USUAL_REWARD})", f"{_USUAL_REWARD} - 3 * {_SPREAD}"
+_LOWER_OF_BOTH = f"({_HALF} < {_STRAYED} or {_STRAYED})"
 
 
 def training() -> Dashboard:
@@ -56,11 +59,11 @@ def training() -> Dashboard:
                 ),
                 curve(
                     "Reward against its history",
-                    "The last reward, the median of the earlier trainings, and half of that median below it, which is "
-                    "the alarm.",
+                    "The last reward, the median of earlier trainings of its kind and budget, and the alarm: below half "
+                    "of the median, and below it by three standard deviations, which three trainings tell.",
                     Query("max by (model) (trading_training_reward)", "{{model}}"),
                     Query(_USUAL_REWARD, "{{model}}, usual"),
-                    Query(f"{_USUAL_REWARD} - 0.5 * abs({_USUAL_REWARD})", "{{model}}, alarm below"),
+                    Query(_LOWER_OF_BOTH, "{{model}}, alarm below"),
                 ),
                 curve(
                     "Wall time",

@@ -49,12 +49,13 @@ def _slow(seconds: int, usual: int) -> dict[str, str]:
     )
 
 
-def _reward(last: int, usual: int | str, *, fires: bool) -> Case:
+def _reward(last: float, usual: float | str, *, fires: bool, spread: float | str = 1) -> Case:
     """Three days after the training: an alert that holds is still there."""
     of_model = 'job="train_rl_agent", model="stock_trading"'
     series = {
         f"trading_training_reward{{{of_model}}}": f"100x2 {last}x80",
         f"trading_training_usual_reward{{{of_model}}}": " ".join([str(usual)] * 83),  # promtool repeats no NaN
+        f"trading_training_usual_reward_spread{{{of_model}}}": " ".join([str(spread)] * 83),
     }
     return Case("RewardCollapsed", series, {"model": "stock_trading"} if fires else None, 74 * 60, 60)
 
@@ -65,6 +66,7 @@ def _quick_after_default() -> dict[str, str]:
     return {
         f"trading_training_reward{of_model}": "100x3 3x3",
         f"trading_training_usual_reward{of_model}": "100x3 NaN NaN NaN",
+        f"trading_training_usual_reward_spread{of_model}": "1x3 NaN NaN NaN",
     }
 
 
@@ -127,7 +129,10 @@ CASES = [
     _reward(60, 100, fires=False),
     _reward(-160, -100, fires=True),
     _reward(-140, -100, fires=False),
-    _reward(3, "NaN", fires=False),  # the first of its budget
+    _reward(3, "NaN", fires=False, spread="NaN"),  # the first of its budget
+    _reward(3, 100, fires=False, spread="NaN"),  # the second or third: how far rewards stray is not known
+    _reward(-0.14, -0.06, fires=False, spread=0.1),  # around 0, as buy-timing's are
+    _reward(-0.5, -0.06, fires=True, spread=0.1),
     Case("RewardCollapsed", _quick_after_default(), None, minute=4),
     Case("RewardCollapsed", {'trading_training_reward{model="stock_trading"}': "30x3"}, None),  # no history
     # One scrape fails, and every pushed series is gone for that minute.
