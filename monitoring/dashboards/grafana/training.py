@@ -59,8 +59,8 @@ def training() -> Dashboard:
                 ),
                 curve(
                     "Reward against its history",
-                    "The last reward, the median of earlier trainings of its kind and budget, and the alarm: below half "
-                    "of the median, and below it by three standard deviations, which three trainings tell.",
+                    "The last reward, the median of earlier trainings of its kind and budget, and the alarm: below "
+                    "half of the median, and by three standard deviations, which three trainings tell.",
                     Query("max by (model) (trading_training_reward)", "{{model}}"),
                     Query(_USUAL_REWARD, "{{model}}, usual"),
                     Query(_LOWER_OF_BOTH, "{{model}}, alarm below"),
