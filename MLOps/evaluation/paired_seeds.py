@@ -24,9 +24,12 @@ class Effect(BaseModel):
 
     by_seed: tuple[float, ...] = Field(description="Difference of each seed's pair.")
     mean: float = Field(description="Mean over the seeds, as measured.")
-    lower: float = Field(description="Lower end of the two-sided percentile interval of the mean.")
+    lower: float = Field(description="Lower end of the two-sided interval of the mean.")
     upper: float = Field(description="Upper end of it.")
-    standard_error: float = Field(ge=0, description="Standard deviation of the mean over the resamples.")
+    standard_error: float = Field(
+        ge=0,
+        description="Of the mean: its standard deviation over the resamples, or as its maker says.",
+    )
     detectable: float = Field(ge=0, description="Smallest true difference that would be found with that power.")
 
 

@@ -72,8 +72,8 @@ def evaluate_crypto_timing(settings: TimingEvaluationSettings, tracker: Tracker)
         inputs={"bars": bars},
         label=str(test.times[test.starts[-1] + test.steps - 1].astype("datetime64[D]")),
         extra=facts.identity() | {"learning_curve": curve.model_dump_json() if curve else ""},
-        version=4,
-        packages=("arch", "numba", "numpy", "plotly"),
+        version=5,
+        packages=("arch", "numba", "numpy", "plotly", "scipy"),
     )
     result = make_once(output, make, tracker)
     _LOG.info("the report lies at %s", result.artifacts["report"].path)

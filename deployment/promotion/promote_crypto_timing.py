@@ -91,8 +91,9 @@ def _output(settings: TimingPromotionSettings, bars: Path, evaluation: TimingEva
         settings=settings,
         inputs={**evaluation.files, "bars": bars},
         label=evaluation.last_day.isoformat(),
+        version=2,  # 2: intervals hold on few periods too
         extra=contest.extra,
-        packages=("arch", "numpy"),
+        packages=("arch", "numpy", "scipy"),
     )
 
 
