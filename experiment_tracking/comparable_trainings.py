@@ -2,7 +2,8 @@
 
 A quick training earns less than a long one, and an agent that buys Ether another reward than one that buys Bitcoin;
 neither tells that anything went wrong. Hyperparameters, seed and dates are not asked for: a change of those that ruins
-the reward is what a comparison is there to find.
+the reward is what a comparison is there to find. Stocks that are traded because the data hold them (no
+`environment.tickers`) are one market, whichever they are.
 """
 
 import hashlib

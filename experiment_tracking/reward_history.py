@@ -22,7 +22,8 @@ class UsualReward:
     median : float
         NaN where there is none.
     spread : float
-        Standard deviation, as the median absolute deviation tells it; NaN of fewer than three.
+        Standard deviation, as the median absolute deviation tells it; NaN of fewer than three, and where it is 0,
+        which says that they were alike and nothing of how far another strays.
     """
 
     median: float
@@ -30,7 +31,7 @@ class UsualReward:
 
 
 def was_told(path: Path, key: str) -> bool:
-    """Whether the training of `key` is among those that `path` keeps."""
+    """Whether the training that `key` stands for is among those that `path` keeps."""
     return key in _read(path)
 
 
@@ -42,10 +43,10 @@ def usual_reward(path: Path, key: str, reward: float, history_runs: int) -> Usua
     Parameters
     ----------
     path : Path
-        JSON object of rewards by the key of the training's result, the one that was told last at the end; a broken
+        JSON object of rewards by what the training has learned, the one that was told last at the end; a broken
         one is begun anew.
     key : str
-        Of the training that was told now; told again, it takes the place of its first telling.
+        Of what the training that is told now has learned; told again, it takes the place of its first telling.
     reward : float
     history_runs : int
         Trainings that are kept.
@@ -66,7 +67,7 @@ def _usual(rewards: Sequence[float]) -> UsualReward:
         return UsualReward(math.nan, math.nan)
     middle = median(rewards)
     spread = _TO_DEVIATION * median(abs(reward - middle) for reward in rewards)
-    return UsualReward(middle, spread if len(rewards) >= _LEAST else math.nan)
+    return UsualReward(middle, spread if len(rewards) >= _LEAST and spread > 0 else math.nan)
 
 
 def _read(path: Path) -> Mapping[str, float]:

@@ -89,7 +89,7 @@ def _usual_duration(settings: StageSettings, result: StageResult) -> list[Sample
 
 def _is_told_again(settings: StageSettings, result: StageResult) -> bool:
     """Whether a training was found made and told before; one whose run was killed before it could tell was not."""
-    return result.status == "already_made" and was_told(_rewards_path(settings, result.stage), result.key)
+    return result.status == "already_made" and was_told(_rewards_path(settings, result.stage), _learned(result))
 
 
 def _of_training(settings: StageSettings, result: StageResult, reward: float | None) -> list[Sample]:
@@ -100,10 +100,16 @@ def _of_training(settings: StageSettings, result: StageResult, reward: float | N
         return samples
     with only_warned(result.stage):
         path = _rewards_path(settings, result.stage)
-        found = usual_reward(path, result.key, reward, settings.metrics.history_runs)
+        found = usual_reward(path, _learned(result), reward, settings.metrics.history_runs)
         samples.append(Sample(catalogue.TRAINING_USUAL_REWARD, found.median, (model,)))
         samples.append(Sample(catalogue.TRAINING_REWARD_SPREAD, found.spread, (model,)))
     return samples
+
+
+def _learned(result: StageResult) -> str:
+    """What tells a training from others: its weights, which it shares with one that only a test window sets apart."""
+    weights = [made.sha256 for made in result.artifacts.values() if made.path.suffix == ".safetensors"]
+    return weights[0] if weights else result.key
 
 
 def _rewards_path(settings: StageSettings, stage: str) -> Path:

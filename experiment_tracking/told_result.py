@@ -10,7 +10,7 @@ from typing import Any
 
 from MLOps.stage import Scalar, StageResult
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGESTS = re.compile(r"[0-9a-f]{64}(,[0-9a-f]{64})*")
 _SHOWN = 300  # characters of a fact
 _WIDTH = 100  # columns
 _TIED = "\N{NO-BREAK SPACE}"  # between what is not to be parted by the end of a line
@@ -59,7 +59,7 @@ def _wrapped(name: str, text: str) -> list[str]:
 
 
 def _fact(value: Scalar) -> str:
-    if value is None or (isinstance(value, str) and _DIGEST.fullmatch(value)):
+    if value is None or (isinstance(value, str) and _DIGESTS.fullmatch(value)):
         return ""
     text = " ".join(str(value).split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

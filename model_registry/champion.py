@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from MLOps.errors import DigestError, ModelError, RegistryError
+from MLOps.errors import DataError, ModelError, RegistryError
 from MLOps.inference.model_files import card_kind
 from model_registry.family import ModelFamily
 from model_registry.registry import ModelRegistry, ModelVersion, RegistryReader, time_tag
@@ -151,7 +151,7 @@ def _is_of(registry: RegistryReader, versions: tuple[ModelVersion, ...], family:
         return family.name in told
     try:
         return card_kind(registry.fetch(versions[0])) in family.kinds
-    except (DigestError, ModelError):
+    except (DataError, ModelError):  # a DigestError is a DataError
         return False
 
 

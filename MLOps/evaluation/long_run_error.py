@@ -52,7 +52,7 @@ def mean_error(values: FloatArray) -> MeanError:
 
 def cosines(periods: int) -> int:
     """Number of cosines for so many periods, at least one."""
-    return max(1, round(0.41 * periods ** (2 / 3)))
+    return max(1, round(0.41 * math.pow(periods, 2 / 3)))
 
 
 def _long_run_variance(series: FloatArray) -> float:

@@ -32,6 +32,15 @@ def model_digest(folder: Path) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
+def weights_digest(folder: Path) -> str:
+    """What the model has learned: sha256 over its files of weights; of one without weights, its `model_digest`.
+
+    A card tells dates too, so that the same weights lie under another `model_digest` where a window was moved.
+    """
+    sums = [sha256_of(folder / name) for name in (POLICY_FILE, ADAPTER_FILE) if (folder / name).exists()]
+    return hashlib.sha256("".join(sums).encode()).hexdigest() if sums else model_digest(folder)
+
+
 def check_digest(folder: Path, expected: str) -> None:
     """Raise DigestError unless the folder's digest is `expected`."""
     found = model_digest(folder)

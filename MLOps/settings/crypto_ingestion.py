@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from MLOps.settings.clock import Clock, parse_clock
-from MLOps.settings.crypto_source import CryptoSymbol
+from MLOps.settings.crypto_source import CryptoSymbol, Ticker
 from MLOps.settings.ingestion import SourceSettings, checked_clock
 from MLOps.settings.stage_settings import Settings, StageSettings, machine_field
 from MLOps.settings.versioning import VersioningSettings
@@ -14,9 +14,7 @@ from MLOps.settings.versioning import VersioningSettings
 class CryptoDataSettings(Settings):
     """Which bars, up to when."""
 
-    symbol: Annotated[str, AfterValidator(str.upper)] = Field(
-        description="Cryptocurrency, by its name under sources.crypto.symbols; in lower case too."
-    )
+    symbol: Ticker = Field(description="Cryptocurrency, by its name under sources.crypto.symbols; in lower case too.")
     as_of: Annotated[str, BeforeValidator(checked_clock)] = Field(
         description="Clock of the data, in days of UTC: logical_date, replay(YYYY-MM-DD) or YYYY-MM-DD."
     )

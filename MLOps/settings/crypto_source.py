@@ -4,13 +4,19 @@ from datetime import timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AwareDatetime, Field, NaiveDatetime, field_validator, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, NaiveDatetime, field_validator, model_validator
 
 from MLOps.settings.bar_frequency import BAR_LENGTHS, BarFrequency
 from MLOps.settings.packaged_file import PackagedFile
 from MLOps.settings.stage_settings import Settings, machine_field
 
-Ticker = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,10}$")]
+
+def _in_upper_case(given: object) -> object:
+    return given.upper() if isinstance(given, str) else given
+
+
+Ticker = Annotated[str, BeforeValidator(_in_upper_case), Field(pattern=r"^[A-Z0-9]{2,10}$")]
+"""Name of a coin, given in either case."""
 
 
 class MissingSpan(Settings):

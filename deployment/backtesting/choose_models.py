@@ -7,7 +7,7 @@ from pathlib import Path
 from MLOps.artifacts import check_unaltered
 from MLOps.errors import ModelError, RegistryError
 from MLOps.evaluation.comparison import CHAMPION, MODEL
-from MLOps.inference.model_files import model_digest
+from MLOps.inference.model_files import model_digest, weights_digest
 from MLOps.inference.model_folder import EqualWeightCard, MlpActorCard, read_card
 from MLOps.inference.policy import Policy, load_policy
 from MLOps.market.panel import MarketPanel
@@ -24,6 +24,8 @@ class Contender:
         How the report calls it.
     version : int or None
         Its number in the registry; None for a folder.
+    weights : str
+        Digest of what it has learned.
     """
 
     label: str
@@ -31,6 +33,7 @@ class Contender:
     card: MlpActorCard | EqualWeightCard
     digest: str
     version: int | None
+    weights: str
 
     def check(self, panel: MarketPanel, window: slice) -> None:
         """Raise ModelError unless the model fits the data and has learned nothing of the window or after it."""
@@ -67,7 +70,7 @@ def _from_folder(folder: Path) -> Contender:
     card = read_card(folder)
     check_unaltered(folder)
     digest = model_digest(folder)
-    return Contender(f"Model {digest[:12]}", load_policy(folder, digest), card, digest, None)
+    return Contender(f"Model {digest[:12]}", load_policy(folder, digest), card, digest, None, weights_digest(folder))
 
 
 def _from_registry(settings: BacktestSettings, with_model: bool) -> dict[str, Contender]:
@@ -79,7 +82,8 @@ def _from_registry(settings: BacktestSettings, with_model: bool) -> dict[str, Co
     def contender(loaded: LoadedModel) -> Contender:
         version = loaded.version
         label = f"{version.name} version {version.version}"
-        return Contender(label, loaded.policy, read_card(loaded.folder), version.digest, version.version)
+        card, weights = read_card(loaded.folder), weights_digest(loaded.folder)
+        return Contender(label, loaded.policy, card, version.digest, version.version, weights)
 
     registry, name = open_registry(settings), settings.registry.model_name
     found = {}

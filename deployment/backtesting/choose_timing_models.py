@@ -9,7 +9,7 @@ from MLOps.artifacts import check_unaltered
 from MLOps.errors import ModelError, RegistryError
 from MLOps.evaluation.timing_agent import AnyTimingPolicy, card_of, require_fit, require_unseen, steps_of
 from MLOps.evaluation.timing_policies import ChoosesSteps
-from MLOps.inference.model_files import model_digest
+from MLOps.inference.model_files import model_digest, weights_digest
 from MLOps.inference.timing_model import RainbowTimingCard
 from MLOps.inference.timing_policy import load_timing_policy
 from MLOps.market.price_cycles import Cycles
@@ -42,6 +42,11 @@ class TimingContender:
         """Raise ModelError unless the model fits the data and has learned nothing of the cycles or after them."""
         require_fit(self.label, self.policy, data, self.is_champion)
         require_unseen(self.label, self.policy, cycles)
+
+    @property
+    def weights(self) -> str:
+        """Digest of what it has learned."""
+        return weights_digest(self.folder)
 
     @property
     def steps(self) -> ChoosesSteps:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deployment.backtesting.choose_timing_models import TimingContenders, choose_timing_models
-from deployment.backtesting.judged_before import SEED_DIGESTS, JudgedWindow, Tries, count_tries
+from deployment.backtesting.judged_before import WEIGHTS, JudgedWindow, Tries, count_tries
 from deployment.backtesting.learning_curve import LearningCurve, read_learning_curve
 from deployment.backtesting.render_timing import TimingFacts, render_timing
 from deployment.backtesting.tell_origin import tell_origin
@@ -91,7 +91,7 @@ def _tries(scorecard: TimingScorecard, contenders: TimingContenders, root: Path)
     market = {"symbol": scorecard.conditions.data.symbol}
     window = JudgedWindow(("first_decision", "last_decision"), first, last, market)
     confidence = scorecard.conditions.terms.bootstrap.confidence_fraction
-    return count_tries(root, STAGE.name, {model.digest for model in contenders.models}, window, confidence)
+    return count_tries(root, STAGE.name, {model.weights for model in contenders.models}, window, confidence)
 
 
 def _write(
@@ -179,7 +179,7 @@ def _details(scorecard: TimingScorecard, contenders: TimingContenders, facts: Ti
         "finding_filled_late": finding_of(scorecard.late_advantages[FIRST]),
         "data_warnings": " | ".join(facts.warnings),
         "model_digest": model.digest,
-        SEED_DIGESTS: ",".join(other.digest for other in contenders.models[1:]),
+        WEIGHTS: ",".join(contender.weights for contender in contenders.models),
         "model_version": model.version,
         "champion_digest": champion.digest if champion else None,
         "champion_version": champion.version if champion else None,

@@ -1,8 +1,8 @@
 """How many other models were judged on the dates of a test before, and what luck alone makes of so many tries.
 
 A window on which many models were judged is worn: the best of them looks good by luck. The tries are counted from the
-evaluations that the workspace keeps. So their number is a lower bound: what was cleaned away, or judged elsewhere, is
-not in it.
+evaluations that the workspace keeps: what was cleaned away, or judged elsewhere, is not in it. A model is known by its
+weights, for the same ones trained again with later dates in their card are no new try.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from MLOps.artifacts import RESULT_FILE
 from MLOps.stage import Scalar, StageResult
 
-SEED_DIGESTS = "seed_digests"
-"""Detail of an evaluation: digests of further models that were judged in it, with commas."""
+WEIGHTS = "weights_digests"
+"""Detail of an evaluation: `weights_digest` of each model that was judged in it, with commas."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def count_tries(root: Path, stage: str, judged: set[str], window: JudgedWindow, 
     stage : str
         Its name.
     judged : set of str
-        Digests of the models that are judged now, which are no others.
+        `weights_digest` of the models that are judged now, which are no others.
     window : JudgedWindow
         Of this evaluation.
     confidence_fraction : float
@@ -92,8 +92,8 @@ def count_tries(root: Path, stage: str, judged: set[str], window: JudgedWindow, 
     digests: set[str] = set()
     for details in _details_of(root, stage):
         if window.is_shared_by(details):
-            seeds = str(details.get(SEED_DIGESTS) or "").split(",")
-            digests |= {digest for digest in (str(details.get("model_digest") or ""), *seeds) if digest}
+            told = details.get(WEIGHTS) or details.get("model_digest") or ""  # the latter by earlier releases
+            digests |= {digest for digest in str(told).split(",") if digest}
     return Tries(len(digests - judged), confidence_fraction)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deployment.backtesting.choose_models import Contender, choose_models
-from deployment.backtesting.judged_before import JudgedWindow, Tries, count_tries
+from deployment.backtesting.judged_before import WEIGHTS, JudgedWindow, Tries, count_tries
 from deployment.backtesting.render_report import ReportFacts, render_report
 from deployment.backtesting.tell_origin import FEATURES, features_file, tell_origin
 from experiment_tracking.runner import run_stage
@@ -61,7 +61,7 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
     def make(folder: Path, _key: str) -> Made:
         policies = {name: contender.policy for name, contender in contenders.items()}
         comparison = compare(policies, panel, window, settings.terms)
-        tries = _tries(comparison.scorecard, contenders[MODEL], output.root)
+        tries = _tries(comparison.scorecard, panel.tickers, contenders[MODEL], output.root)
         return Made(
             files=_write(folder, comparison, settings.terms, facts, tries),
             metrics=_metrics(comparison.scorecard),
@@ -86,12 +86,12 @@ def _window(panel: MarketPanel, settings: BacktestSettings) -> slice:
     return panel.rows_between(first, settings.window.last_date or panel.dates[-1].item())
 
 
-def _tries(scorecard: Scorecard, model: Contender, root: Path) -> Tries:
+def _tries(scorecard: Scorecard, tickers: tuple[str, ...], model: Contender, root: Path) -> Tries:
     """How many other models this workspace has tested on dates of the window."""
     first, last = str(scorecard.first_date), str(scorecard.last_date)
-    window = JudgedWindow(("first_date", "last_date"), first, last, {})
+    window = JudgedWindow(("first_date", "last_date"), first, last, {"tickers": ",".join(tickers)})
     confidence = scorecard.terms.bootstrap.confidence_fraction
-    return count_tries(root, STAGE.name, {model.digest}, window, confidence)
+    return count_tries(root, STAGE.name, {model.weights}, window, confidence)
 
 
 def _write(
@@ -148,6 +148,7 @@ def _details(scorecard: Scorecard, tickers: tuple[str, ...], contenders: Mapping
         "sessions": scorecard.sessions,
         **scorecard.terms.account.model_dump(),
         "tickers": ",".join(tickers),
+        WEIGHTS: contenders[MODEL].weights,
     }
     for name, contender in contenders.items():
         details |= {f"{name}_digest": contender.digest, f"{name}_version": contender.version}

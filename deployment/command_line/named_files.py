@@ -1,6 +1,7 @@
 """What a command was named to read, looked at before any work: a model's folder, a file of prices or observations."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from deployment.command_line.places import followed, shown
@@ -70,15 +71,19 @@ def _is_delivery(folder: Path) -> bool:
     return (folder / NETWORK_FILE).is_file() and (folder / SUMS_FILE).is_file()
 
 
+def _is_model(place: Path, takes_delivery: bool) -> bool:
+    try:
+        return (place / CARD_FILE).is_file() or (takes_delivery and _is_delivery(place))
+    except OSError:  # somebody else's folder
+        return False
+
+
 def _beside(path: Path, folder: Path, takes_delivery: bool) -> str:
-    """The models that lie where the one that is not there was looked for."""
-    if not folder.parent.is_dir():
-        return ""
-    others = [
-        place.name
-        for place in sorted(folder.parent.iterdir())
-        if (place / CARD_FILE).is_file() or (takes_delivery and _is_delivery(place))
-    ]
+    """The models that lie where the one that is not there was looked for, as far as one may look."""
+    others: list[str] = []
+    with suppress(OSError):
+        places = sorted(folder.parent.iterdir()) if folder.parent.is_dir() else []
+        others = [place.name for place in places if _is_model(place, takes_delivery)]
     named = ", ".join(str(path.parent / name) for name in others[:_MENTIONED])
     more = ", ..." if len(others) > _MENTIONED else ""
     return f"; there is {named}{more}" if others else ""

@@ -1,11 +1,10 @@
 """One time limit for many requests: as `asyncio.timeout`, for a tenth of its cost.
 
 All have the same time, so the oldest is due first: one timer of the loop, set for the oldest, does for all, where
-`asyncio.timeout` makes and cancels one a request.
+`asyncio.timeout` makes and cancels one a request. What has ended is forgotten at once.
 """
 
 import asyncio
-from collections import deque
 from types import TracebackType
 
 
@@ -22,7 +21,7 @@ class Deadlines:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._running: deque[_Deadline] = deque()
+        self._running: dict[_Deadline, None] = {}  # in the order of their beginning, which is that of their end
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> "_Deadline":
@@ -30,11 +29,8 @@ class Deadlines:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         assert task is not None
-        running = self._running
-        while running and running[0].is_over:
-            running.popleft()
-        deadline = _Deadline(task, loop.time() + self._seconds)
-        running.append(deadline)
+        deadline = _Deadline(task, loop.time() + self._seconds, self._running)
+        self._running[deadline] = None
         if self._timer is None:
             self._timer = loop.call_at(deadline.at, self._look, loop)
         return deadline
@@ -43,21 +39,21 @@ class Deadlines:
         """End those whose time is over, and look again when the next one's is."""
         self._timer = None
         now = loop.time()
-        running = self._running
-        while running and (running[0].is_over or running[0].at <= now):
-            running.popleft().expire()
-        if running:
-            self._timer = loop.call_at(running[0].at, self._look, loop)
+        while (oldest := next(iter(self._running), None)) is not None:
+            if oldest.at > now:
+                self._timer = loop.call_at(oldest.at, self._look, loop)
+                return
+            oldest.expire()
 
 
 class _Deadline:
     """One limit; a context manager of the task that it was begun in."""
 
-    __slots__ = ("_cancelling", "_has_expired", "_task", "at", "is_over")
+    __slots__ = ("_cancelling", "_has_expired", "_running", "_task", "at")
 
-    def __init__(self, task: "asyncio.Task[object]", at: float) -> None:
-        self._task, self._cancelling, self.at = task, task.cancelling(), at
-        self.is_over = self._has_expired = False
+    def __init__(self, task: "asyncio.Task[object]", at: float, running: "dict[_Deadline, None]") -> None:
+        self._task, self._cancelling, self.at, self._running = task, task.cancelling(), at, running
+        self._has_expired = False
 
     def __enter__(self) -> None:
         pass
@@ -65,13 +61,13 @@ class _Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        self.is_over = True
+        self._running.pop(self, None)
         # A cancellation of somebody else's, which may come beside ours, stays one.
         if self._has_expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     def expire(self) -> None:
-        """Cancel what the limit holds, unless it is over."""
-        if not self.is_over:
-            self._has_expired = self.is_over = True
-            self._task.cancel()
+        """Cancel what the limit holds."""
+        del self._running[self]
+        self._has_expired = True
+        self._task.cancel()

@@ -6,10 +6,11 @@ is not imported, for it would bring Flask along.
 
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
+from mimetypes import guess_type
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response
 
 from MLOps.errors import SettingsError
 
@@ -17,7 +18,7 @@ _PACKAGE = "flask_swagger_ui"
 _TAKEN = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _START = "start.js"
 DOCS_ROUTES = frozenset({"/docs", *(f"/docs/{name}" for name in (*_TAKEN, _START))})
-"""The page and its parts; addresses between them are relative, so that a proxy may put a prefix before all."""
+"""The page and its parts."""
 _HEADERS = {
     # Whatever a foreign text in the OpenAPI might smuggle in, nothing runs and nothing is asked but this server.
     "Content-Security-Policy": (
@@ -75,9 +76,11 @@ def add_docs_page(app: FastAPI) -> None:
         app.add_api_route(f"/docs/{name}", _sends(folder / name), include_in_schema=False, response_model=None)
 
 
-def _sends(path: Path) -> Callable[[], Awaitable[FileResponse]]:
-    async def send() -> FileResponse:
-        return FileResponse(path, headers=_HEADERS)
+def _sends(path: Path) -> Callable[[], Awaitable[Response]]:
+    content, kind = path.read_bytes(), guess_type(path.name)[0]
+
+    async def send() -> Response:
+        return Response(content, media_type=kind, headers=_HEADERS)
 
     return send
 

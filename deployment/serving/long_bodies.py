@@ -47,7 +47,7 @@ def _pieces(body: bytes) -> Iterator[bytes]:
     beginning = _BEGINNING.match(body)
     if beginning is None:
         raise BodyError(f'a body beyond {SHORT_BYTES // 1024} KiB must be JSON that begins with {{"observations": [')
-    start, stop = beginning.end(), len(body.rstrip())
+    start, stop = beginning.end(), len(body.rstrip(b" \t\r\n"))
     while stop - start > SHORT_BYTES:
         reach = start + SHORT_BYTES
         cut = _BETWEEN_ROWS.search(body, reach, reach + MOST_ROW_BYTES)

@@ -18,6 +18,7 @@ from deployment.serving.build_server import Application, build_application
 from deployment.serving.draining_server import DrainingServer
 from deployment.serving.model_slot import ModelSource
 from deployment.serving.model_sources import ChampionSource, CoinSource, FolderSource
+from deployment.serving.unread_answers import end_unread
 from experiment_tracking.runner import run_stage
 from MLOps.errors import ServiceUnavailableError, SettingsError
 from MLOps.settings.serving import ServeCryptoModelSettings
@@ -44,6 +45,7 @@ def serve_crypto_model(settings: ServeCryptoModelSettings, tracker: Tracker) -> 
     tracker.begin(key, {})
     keys = key_check(settings.serving)
     with _bound(settings.serving.host, settings.ports.predictor) as listener:
+        end_unread(listener, settings.serving.limits.unread_seconds)
         application = _application(settings, keys)
         server = DrainingServer(application.gate, settings.serving, application.metrics.refused_message)
         _LOG.info("an API key is %s", "demanded" if keys.is_on else "not demanded")

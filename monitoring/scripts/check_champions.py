@@ -54,10 +54,17 @@ def check_champions(settings: ChampionsSettings, tracker: Tracker) -> StageResul
 
 
 def _timing_figures(registry: RegistryReader | None) -> dict[str, float]:
-    """Of each name, as a rule one a coin; whoever trades stocks alone is not told that nothing times purchases."""
+    """Of each name that was judged once, as a rule one a coin: a training that nobody judged lacks no champion."""
     names = names_of(registry, CRYPTO_TIMING) if registry is not None else ()
-    found = (champion_figures(registry, name, CRYPTO_TIMING) for name in names)
+    found = (champion_figures(registry, name, CRYPTO_TIMING) for name in names if _was_judged(registry, name))
     return {figure: value for figures in found for figure, value in figures.items()}
+
+
+def _was_judged(registry: RegistryReader | None, name: str) -> bool:
+    return registry is not None and (
+        registry.by_alias(name, CRYPTO_TIMING.champion_alias) is not None
+        or any(registry.verdicts(version) for version in registry.versions(name))
+    )
 
 
 STAGE = Stage(name="check_champions", settings_type=ChampionsSettings, run=check_champions)

@@ -14,7 +14,7 @@ from pathlib import Path
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, sha256_of
 from MLOps.inference import predictor
-from MLOps.inference.delivery_sums import NETWORK_FILE
+from MLOps.inference.delivery_sums import SETTINGS_FILE
 from MLOps.inference.timing_int8 import int8_timing_onnx
 from MLOps.inference.timing_onnx import OPSET, timing_onnx_of_folder
 from MLOps.inference.trained_model import read_trained_model, told_training, written_at
@@ -84,7 +84,7 @@ def _other_model(place: Path, digest: str) -> str:
     found = read_trained_model(place)
     if found is None or found.digest == digest:
         return ""
-    return f"{found.symbol}, {found.training}, delivered {written_at(place / NETWORK_FILE)}, {found.digest[:12]}"
+    return f"{found.symbol}, {found.training}, delivered {written_at(place / SETTINGS_FILE)}, {found.digest[:12]}"
 
 
 def _tried_on(settings: ExportCryptoModelSettings) -> dict[str, Path]:

@@ -19,7 +19,7 @@ from experiment_tracking.metric_sinks import TextFileSink
 from experiment_tracking.runner import run_stage
 from MLOps.errors import DataError, DivergenceError, FailedExpectationsError
 from MLOps.settings.stage_settings import StageSettings
-from MLOps.stage import Stage, StageResult, Tracker
+from MLOps.stage import Artifact, Stage, StageResult, Tracker
 
 Told = Mapping[tuple[str, ...], float]
 
@@ -130,8 +130,13 @@ def test_usual_duration_is_the_median_of_earlier_runs_that_made_something(
 def train(run: Callable[..., int], told: Callable[..., Told], project: Path) -> Callable[..., Told]:
     """``train(key, reward)``: what is told after a training with that result; `frames` are its budget."""
 
-    def call(key: str, reward: float, frames: int = 300_000, symbol: str = "BTC", status: str = "made") -> Told:
-        given = giving(stage="train_rainbow", key=key, status=status, metrics={"episode_reward": reward})
+    def call(
+        key: str, reward: float, frames: int = 300_000, symbol: str = "BTC", status: str = "made", weights: str = ""
+    ) -> Told:
+        artifacts = {"policy": Artifact(path=project / "policy.safetensors", sha256=weights)} if weights else {}
+        given = giving(
+            stage="train_rainbow", key=key, status=status, metrics={"episode_reward": reward}, artifacts=artifacts
+        )
         stage = replace(as_stage(project, given, "train_rainbow"), settings_type=TrainingProbeSettings)
         run(stage, f"training.num_frames={frames}", f"data.symbol={symbol}")
         return told("train_rainbow")
@@ -152,6 +157,20 @@ def test_spread_of_the_usual_reward_is_told_of_three_trainings(train: Callable[.
     spread = ("training_usual_reward_spread", "stock_trading")
     assert all(math.isnan(train(key, reward)[spread]) for key, reward in (("a", 0.1), ("b", -0.1), ("c", 0.3)))
     assert train("d", 0.0)[spread] == pytest.approx(1.4826 * 0.2)
+
+
+def test_spread_of_rewards_that_are_all_alike_is_not_told(train: Callable[..., Told]) -> None:
+    """It says nothing of how far another training strays."""
+    spread = ("training_usual_reward_spread", "stock_trading")
+    assert all(math.isnan(train(key, -0.06)[spread]) for key in "abcd")
+
+
+def test_the_same_weights_under_another_key_are_no_other_training(train: Callable[..., Told]) -> None:
+    """A week that moves the end of the test window trains the same again."""
+    train("first week", 20, weights="a")
+    train("second week", 20, weights="a")
+    train("another seed", 60, weights="b")
+    assert train("third week", 20, weights="a")[_USUAL] == 60
 
 
 def test_reward_is_compared_with_trainings_of_the_same_budget_and_market_alone(train: Callable[..., Told]) -> None:

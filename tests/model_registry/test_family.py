@@ -287,3 +287,6 @@ def test_names_of_a_family_are_told_by_verdict_or_card(
         path.write_text(path.read_text().replace("kind", "kinds"))
     assert names_of(registry, CRYPTO_TIMING) == ("crypto_timing", "crypto_timing_eth")  # judged, though altered since
     assert names_of(registry, STOCK_TRADING) == ()
+    for path in tracked_workspace.rglob("model.json"):
+        path.unlink()
+    assert names_of(registry, STOCK_TRADING) == ()

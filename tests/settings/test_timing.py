@@ -36,7 +36,7 @@ def test_the_shipped_environment_is_valid() -> None:
         ({"validation_start": "2019-01-01"}, "must come before test_start"),
         ({"train_start": "2018-09-01"}, "train_start=2018-09-01 must come before validation_start=2018-09-01"),
         ({"test_end": "2018-12-31"}, "test_end=2018-12-31 must not come before test_start=2019-01-01"),
-        ({"symbol": "bitcoin"}, "symbol"),
+        ({"symbol": "bit coin"}, "symbol"),
         ({"frequency": "5m"}, "'1h' or '1d'"),
         ({"window_size": 1}, "greater than or equal to 2"),
         ({"cycle_steps": 1}, "greater than or equal to 2"),

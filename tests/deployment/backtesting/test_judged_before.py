@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deployment.backtesting.judged_before import SEED_DIGESTS, JudgedWindow, Tries, count_tries
+from deployment.backtesting.judged_before import WEIGHTS, JudgedWindow, Tries, count_tries
 from MLOps.artifacts import RESULT_FILE
 from MLOps.stage import Scalar, StageResult
 
@@ -40,9 +40,17 @@ def test_models_count_once_where_market_and_dates_are_shared(tmp_path: Path) -> 
 
 
 def test_further_seeds_of_another_evaluation_are_tries_too(tmp_path: Path) -> None:
-    keep(tmp_path, "seeds", **judged("b", "2019-01-01", "2019-06-30"), **{SEED_DIGESTS: "c,d"})
+    keep(tmp_path, "seeds", **judged("digest of b", "2019-01-01", "2019-06-30"), **{WEIGHTS: "b,c,d"})
     assert count(tmp_path, "a") == 3
     assert count(tmp_path, "b", "c", "d") == 0
+
+
+def test_the_same_weights_under_another_card_are_no_new_try(tmp_path: Path) -> None:
+    """As the weekly plan trains them, which only the end of the test window moves on."""
+    for week, day in enumerate(("2019-06-09", "2019-06-16", "2019-06-23")):
+        keep(tmp_path, f"week {week}", **judged(f"digest {week}", "2019-01-01", day), **{WEIGHTS: "a"})
+    assert count(tmp_path, "a") == 0
+    assert count(tmp_path, "b") == 1
 
 
 def test_what_cannot_be_read_is_no_try(tmp_path: Path) -> None:

@@ -84,13 +84,40 @@ def test_error_comes_through() -> None:
         run(work)
 
 
-def test_no_more_is_kept_than_what_the_oldest_that_runs_has_behind_it() -> None:
+def test_cancellation_beside_ours_stays_one() -> None:
+    """Both come before the task goes on: time was over, and somebody wants it to end."""
     deadlines = Deadlines(30)
 
+    async def held() -> None:
+        with deadlines.begin():
+            await never()
+
+    async def work() -> None:
+        task = asyncio.create_task(held())
+        await asyncio.sleep(0)
+        next(iter(deadlines._running)).expire()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(work)
+
+
+def test_what_has_ended_is_not_kept_behind_one_that_has_not() -> None:
+    deadlines = Deadlines(30)
+
+    async def held() -> None:
+        with deadlines.begin():
+            await never()
+
     async def work() -> int:
+        slow = asyncio.create_task(held())
+        await asyncio.sleep(0)
         for _ in range(1000):
             with deadlines.begin():
                 pass
-        return len(deadlines._running)
+        kept = len(deadlines._running)
+        slow.cancel()
+        return kept
 
     assert run(work) == 1

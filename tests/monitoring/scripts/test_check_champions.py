@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from experiment_tracking.metric_sinks import TextFileSink
+from MLOps.inference.timing_model import write_buy_first
 from MLOps.settings.champions import ChampionsSettings
 from MLOps.settings.compose import compose_settings
-from model_registry.champion import ensure_champion
+from model_registry.champion import ensure_champion, names_of
 from model_registry.family import CRYPTO_TIMING, SENTIMENT
 from model_registry.open_registry import open_registry
 from monitoring.scripts.check_champions import main
@@ -67,3 +68,13 @@ def test_each_name_of_buy_timing_is_told_with_its_own_champion(
         if sample.metric.name == "trading_champion_version"
     }
     assert (told["crypto_timing",], told["crypto_timing_eth",]) == (1, 0)
+
+
+def test_a_try_that_nobody_judged_lacks_no_champion(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = [f"paths.workspace={workspace}", "tracking.enabled=false", "registry.kind=filesystem"]
+    registry = open_registry(compose_settings(ChampionsSettings, "check_champions", overrides))
+    write_buy_first(workspace / "model")
+    registry.register(workspace / "model", "try_out", {})
+    assert names_of(registry, CRYPTO_TIMING) == ("try_out",)
+    assert main(overrides) == 0
+    assert not [name for name in json.loads(capsys.readouterr().out)["metrics"] if name.startswith("try_out")]
