@@ -45,7 +45,7 @@ def train(given: Namespace) -> int:
     trained = run_stage_process(
         TRAIN, [*_path("--bars_path", bars), *_path("--output_model_dir", given.model_path), *own]
     )
-    told = {"model": str(trained.folder), "model_digest": str(trained.details.get("model_digest"))}
+    told = {"model": str(trained.folder), "model_digest": str(trained.details["model_digest"])}
     if (found := read_trained_model(trained.folder)) is not None:
         told["training"] = found.training
     try:
@@ -56,7 +56,7 @@ def train(given: Namespace) -> int:
         told["delivery"] = str(delivered.folder)
         _LOG.info("3 of 3: its purchases on dates that it has not seen")
         judged = run_stage_process(EVALUATE, [*model, *keys_held(EVALUATE, overrides), *tried_on])
-        told["finding"] = str(judged.details.get("finding"))
+        told["finding"] = str(judged.details["finding"])
         _place_report(judged.artifacts["report"].path, plots / delivered.folder.name / _REPORT)
         told["plots"] = str(plots / delivered.folder.name)
     finally:  # whatever becomes of the rest, there is a model

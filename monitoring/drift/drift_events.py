@@ -8,7 +8,7 @@ from experiment_tracking.find_gateway import gateway_to_push
 from experiment_tracking.metric_sinks import done_within
 from MLOps.alert_events import DriftFoundEvent, DriftNotCheckedEvent, end_alert, write_event
 from MLOps.settings.drift import DriftSettings
-from monitoring.drift.verdict import Status, SubjectDrift
+from monitoring.drift.verdict import Status, SubjectDrift, coin_of, name_of
 from monitoring.service_requests import REQUEST_ERRORS
 
 _Event = DriftFoundEvent | DriftNotCheckedEvent
@@ -43,7 +43,7 @@ def write_drift_events(settings: DriftSettings, check: str, subjects: Iterable[S
         status = None if found is None else found.status
         about = {
             "check": check,
-            "drift_subject": found.name if found else subject,
+            "drift_subject": found.name if found else name_of(subject, coin_of(subject, settings)),
             "pushed": pushed,
             "run_date": settings.run_date,
         }

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from MLOps.settings.drift import DriftSubject, DriftThresholdSettings
+from MLOps.settings.drift import DriftSettings, DriftSubject, DriftThresholdSettings
 from monitoring.drift.recent_means import RecentMean, recent_means
 from monitoring.drift.sample import Sample
 from monitoring.drift.scores import METHODS, drift_scores
@@ -17,6 +17,16 @@ from monitoring.drift.standing_still import standing_still
 from monitoring.drift.thresholds import column_thresholds
 
 _NAMED = 5  # columns that a reason names; the file has them all
+
+
+def coin_of(subject: DriftSubject, settings: DriftSettings) -> str:
+    """The coin that a check of the subject is about; empty where it is about none."""
+    return settings.data.symbol if subject == "timing_observation" else ""
+
+
+def name_of(subject: DriftSubject, coin: str) -> str:
+    """What metrics and alerts call a subject, checked or absent: the check of one coin says nothing of another."""
+    return f"{subject}_{coin.lower()}" if coin else subject
 
 
 class Status(IntEnum):
@@ -72,8 +82,8 @@ class SubjectDrift(_Record):
 
     @property
     def name(self) -> str:
-        """What metrics and alerts call it: the check of one coin says nothing of another."""
-        return f"{self.subject}_{self.coin.lower()}" if self.coin else self.subject
+        """What metrics and alerts call it."""
+        return name_of(self.subject, self.coin)
 
     @property
     def drifted_fraction(self) -> float:

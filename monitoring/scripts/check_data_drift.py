@@ -22,7 +22,7 @@ from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
 from monitoring.drift.drift_events import write_drift_events
 from monitoring.drift.report import DriftReport, draw_report, figures_of, read_report, write_report
 from monitoring.drift.subjects import Load, find_inputs, subject_loads
-from monitoring.drift.verdict import Status, SubjectDrift, judge
+from monitoring.drift.verdict import Status, SubjectDrift, coin_of, judge, name_of
 from monitoring.drift.watched_model import WatchedModel, find_model
 
 _LOG = logging.getLogger(__name__)
@@ -60,7 +60,9 @@ def check_data_drift(settings: DriftSettings, tracker: Tracker) -> StageResult:
         _tell(found)
     write_drift_events(settings, result.key, report.subjects)
     checked_at = {f"{found.name}.checked_timestamp_seconds": time.time() for found in report.subjects}
-    absent = ",".join(subject for subject in settings.subjects if subject not in loads)
+    absent = ",".join(
+        name_of(subject, coin_of(subject, settings)) for subject in settings.subjects if subject not in loads
+    )
     told = {"metrics": result.metrics | checked_at, "details": result.details | {"absent_subjects": absent}}
     return result.model_copy(update=told)
 
@@ -103,7 +105,7 @@ def _check(
     folder: Path, subject: DriftSubject, load: Load, settings: DriftSettings
 ) -> tuple[SubjectDrift, Mapping[str, str]]:
     """What became of a subject, and its pages by name."""
-    coin = settings.data.symbol if subject == "timing_observation" else ""
+    coin = coin_of(subject, settings)
     try:
         sample = load()
     except PlatformError as error:

@@ -161,3 +161,13 @@ def test_what_no_gateway_takes_is_delivered(settings: DriftSettings, gateway: st
         write_drift_events(_pushing_to(url, settings), "k1", [_found(Status.DRIFT)])
     (event,), _ = read_events(settings.paths.reports)
     assert not event.is_raised_by_a_rule
+
+
+def test_a_coins_alert_ends_where_its_bars_are_gone(settings: DriftSettings) -> None:
+    settings = settings.model_copy(update={"subjects": ("timing_observation",)})
+    coin = settings.data.symbol
+    drifted = SubjectDrift(subject="timing_observation", coin=coin, status=Status.DRIFT, reasons=("far",))
+    write_drift_events(settings, "first", [drifted])
+    write_drift_events(settings, "second", [])
+    name = f"timing_observation_{coin.lower()}"
+    assert _told(settings) == [(name, "firing", "first"), (name, "resolved", "second")]
