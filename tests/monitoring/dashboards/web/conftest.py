@@ -161,7 +161,7 @@ class Shown:
     ) -> Path:
         """An evaluation of version 1, which saved so many basis points, 10 more or less, where 136 could be saved."""
         card = _timing_scorecard(coin, advantage, seeds)
-        told = SimpleNamespace(digest=digest, version=1)
+        told = SimpleNamespace(digest=digest, version=1, weights=digest)
         contenders = SimpleNamespace(models=[told], champion=SimpleNamespace(digest="b" * 64, version=2))
 
         def make(folder: Path, _key: str) -> Made:
