@@ -39,7 +39,7 @@ class LimitSettings(Settings):
         gt=0, le=300, description="Time for a request, its body included; after it 408 or 504."
     )
     unread_seconds: float = Field(
-        ge=1, le=300, description="How long a client may leave an answer unread; after it the connection ends."
+        ge=1, le=300, description="How long a client may take to read an answer; after it the connection ends."
     )
     max_waiting_rows: int = Field(ge=1, le=1_000_000, description="Most observations that wait; beyond it 503.")
     retry_after_seconds: int = Field(ge=1, le=3600, description="When to come again, told with 503.")

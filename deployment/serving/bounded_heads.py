@@ -11,6 +11,7 @@ import orjson
 
 from deployment.serving.ignored_upgrades import IgnoredUpgrades
 from deployment.serving.joined_writes import JoiningProtocol
+from deployment.serving.unread_answers import BoundedAnswers
 from MLOps.settings.serving import LimitSettings
 
 _MOST_PIPELINED = 256
@@ -33,7 +34,7 @@ class _TooManyError(Exception):
     """More requests wait on the connection than are allowed to."""
 
 
-class BoundedHeads(JoiningProtocol, IgnoredUpgrades):
+class BoundedHeads(JoiningProtocol, IgnoredUpgrades, BoundedAnswers):
     """A connection whose heads are bounded: 431 beyond `max_head_kib`, 408 after `head_seconds`.
 
     Counted are the bytes since a message began, or since the last byte of its body, so that trailers and chunk
@@ -53,7 +54,7 @@ class BoundedHeads(JoiningProtocol, IgnoredUpgrades):
     """
 
     def __init__(self, limits: LimitSettings, count_refusal: Callable[[int], None], **uvicorns: Any) -> None:
-        super().__init__(**uvicorns)
+        super().__init__(limits=limits, **uvicorns)
         self._count_refusal = count_refusal
         self._most, self._seconds = limits.max_head_kib * 1024, limits.head_seconds
         self._place, self._bare_bytes, self._has_moved = _Place.HEAD, 0, False

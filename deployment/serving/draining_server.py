@@ -18,6 +18,7 @@ from MLOps.settings.serving import ServerSettings
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.02
+_LAST_SECONDS = 0.5
 
 
 class DrainingServer(uvicorn.Server):
@@ -26,7 +27,8 @@ class DrainingServer(uvicorn.Server):
     From the signal on, GET /ready is refused, so that a balancer looks elsewhere, and each answer closes its
     connection. For `drain_linger_seconds` new connections are served still; then nobody new is let in, those who
     came are accepted, and have as long again to send their request, as have clients that keep their connection. What
-    is idle to the end is closed then. Requests that are being computed get `drain_seconds`.
+    is idle to the end is closed then. Requests that are being computed get `drain_seconds`; who has not read an answer
+    just before they are over is not waited for.
 
     Parameters
     ----------
@@ -56,6 +58,7 @@ class DrainingServer(uvicorn.Server):
             )
         )
         self._gate, self._linger_seconds = gate, settings.drain_linger_seconds
+        self._drain_seconds = settings.drain_seconds
         self.signal: signal.Signals | None = None
 
     @contextmanager
@@ -90,7 +93,14 @@ class DrainingServer(uvicorn.Server):
         until = loop.time() + self._linger_seconds
         while self.server_state.connections and loop.time() < until and not self.force_exit:
             await asyncio.sleep(_LOOK_SECONDS)
+        loop.call_later(self._drain_seconds - _LAST_SECONDS, self._abandon_unread)
         await super().shutdown(sockets)
+
+    def _abandon_unread(self) -> None:
+        """Before uvicorn cancels what waits for a client, which would tell it as an error with its traceback."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedHeads):
+                connection.abandon_unread()
 
     def _end(self, number: signal.Signals) -> None:
         _LOG.info("%s: not ready any more; what is asked for is answered", number.name)

@@ -58,3 +58,20 @@ def test_word_to_go_on_leaves_at_once(joined: tuple[Any, Transport]) -> None:
     writes, transport = joined
     writes.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert transport.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+
+
+def test_long_body_is_written_as_it_is_given_and_not_copied(joined: tuple[Any, Transport]) -> None:
+    writes, transport = joined
+    body = bytes(1_000_000)
+    writes.write(HEAD)
+    writes.write(body)
+    assert transport.written[0] == HEAD
+    assert transport.written[1] is body
+
+
+def test_what_comes_after_the_connection_is_passed_over(joined: tuple[Any, Transport]) -> None:
+    writes, transport = joined
+    writes.write(HEAD)
+    writes.forget()
+    writes.write(b"abcd")
+    assert transport.written == []
