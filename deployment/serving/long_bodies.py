@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from deployment.serving.observation_body import BodyError, FloatArray, read_observations
+from deployment.serving.observation_body import GIVEN_TWICE, BodyError, FloatArray, read_observations
 
 SHORT_BYTES = 16 * 1024
 """A body up to this length is read at once; a longer one in pieces that are about as long."""
@@ -63,13 +63,11 @@ def _pieces(body: bytes) -> Iterator[bytes]:
 def _read(piece: bytes, width: int | None, rows: int) -> FloatArray:
     """The rows of a piece that `rows` rows precede."""
     try:
-        part = read_observations(piece, width, max_rows=len(piece))
+        return read_observations(piece, width, max_rows=len(piece))
     except BodyError as error:
-        if error.field is None or (rows and error.field == "observations"):  # its columns are those of the piece
+        if error.field is None or (rows and error.field == "observations" and error.reason != GIVEN_TWICE):
+            # Its columns are those of the piece.
             raise BodyError(f"the body is no JSON as it is declared, from observations[{rows}] on") from None
         raise BodyError(
             error.reason, _PLACE.sub(lambda at: f"observations[{int(at[1]) + rows}]", error.field)
         ) from None
-    if piece.count(b'"') > 2:  # the field once more: the last one counts in JSON, and the rows before it would not
-        raise BodyError("is given more than once", "observations")
-    return part

@@ -14,6 +14,8 @@ FloatArray = npt.NDArray[np.float32]
 LARGEST = 1e9
 """Largest size of a number of an observation, which is normalised; beyond it a network's values may overflow."""
 _Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+GIVEN_TWICE = "is given more than once"
+_QUOTES = 2
 _NOT_A_NUMBER = f"must be a finite number from -{LARGEST:g} to {LARGEST:g}"
 
 
@@ -67,7 +69,8 @@ def read_observations(body: bytes, width: int | None, max_rows: int) -> FloatArr
     Raises
     ------
     BodyError
-        If the body is no JSON or no such request, an observation is of another width, or there are too many.
+        If the body is no JSON or no such request, gives its field twice, an observation is of another width, or there
+        are too many.
     """
     try:
         request = PredictRequest.__pydantic_validator__.validate_json(body)
@@ -75,6 +78,8 @@ def read_observations(body: bytes, width: int | None, max_rows: int) -> FloatArr
         raise _body_error(error) from None
     if request.__pydantic_extra__:
         raise BodyError("is no known field; there is observations", next(iter(request.__pydantic_extra__)))
+    if body.count(b'"') > _QUOTES:  # no string but the field's name is valid: it stands twice, and the last would count
+        raise BodyError(GIVEN_TWICE, "observations")
     rows = request.observations
     if len(rows) > max_rows:
         raise BodyError(f"holds {len(rows)} rows; at most {max_rows} are taken", "observations")

@@ -49,6 +49,8 @@ def test_pieces_are_read_as_the_whole_is(
             st.sampled_from([b"", b"[", b"]", b",", b"}", b"]]", b"],[", b'"', b'"a":', b"null", b"1"])
         )
         body = body[:at] + inserted + body[at + data.draw(st.integers(0, 2)) :]
+    if data.draw(st.booleans()):  # say it twice, or end in what is no space in JSON
+        body = data.draw(st.sampled_from([body[:-1] + b',"observations":[[1,2]]}', body + b"\x0b", body + b" \n"]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(long_bodies, "SHORT_BYTES", data.draw(st.integers(1, 60)))
         for width in (2, None):

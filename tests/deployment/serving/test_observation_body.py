@@ -68,6 +68,16 @@ def test_malformed_request_is_told_with_its_field(body: str, field: str, told: s
     assert refusal(body) == (field, told)
 
 
+@pytest.mark.parametrize("name", ["observations", "observation\\u0073"])
+def test_field_that_is_given_twice_is_refused_however_it_is_spelt(name: str) -> None:
+    body = f'{{"observations": [[1, 2, 3]], "{name}": [[4, 5, 6]]}}'
+    assert refusal(body) == ("observations", "is given more than once")
+
+
+def test_field_that_is_spelt_with_escapes_is_taken() -> None:
+    assert read_observations(b'{"observation\\u0073": [[1, 2]]}', 2, 4).tolist() == [[1, 2]]
+
+
 @pytest.mark.parametrize("body", [b"", b"observations", b"[[1, 2, 3]]", b"\xff\xfe", b"[" * 100_000, b'"x"', b"null"])
 def test_body_that_is_no_object_of_json_is_refused_whole(body: bytes) -> None:
     field, told = refusal(body)
