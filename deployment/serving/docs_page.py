@@ -18,7 +18,7 @@ _PACKAGE = "flask_swagger_ui"
 _TAKEN = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _START = "start.js"
 DOCS_ROUTES = frozenset({"/docs", *(f"/docs/{name}" for name in (*_TAKEN, _START))})
-"""The page and its parts."""
+"""The page and its parts; what it asks for is named relative to it, so that a proxy may put a prefix before all."""
 _HEADERS = {
     # Whatever a foreign text in the OpenAPI might smuggle in, nothing runs and nothing is asked but this server.
     "Content-Security-Policy": (

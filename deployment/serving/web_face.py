@@ -62,6 +62,7 @@ def web_face(
         docs_url=None,  # its page loads the script from a public host
         redoc_url=None,
         redirect_slashes=False,
+        servers=[{"url": "."}],  # beside the OpenAPI, so behind a proxy's prefix as well; without, the host's root
     )
     guards = [Security(APIKeyHeader(name=KEY_HEADER, auto_error=False))] if has_key else []
     keyed = (401,) if has_key else ()

@@ -5,8 +5,13 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -15,6 +20,7 @@ from MLOps.errors import SettingsError
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 KEY = "a-key-of-the-test-0123456789"
+PREFIX = "/behind/a/proxy"
 _PATIENCE_MS = 60_000
 
 
@@ -43,6 +49,12 @@ def test_no_other_file_of_the_package_is_given(service: Any) -> None:
     assert {service.ask("GET", route).status_code for route in others} == {404}
 
 
+def test_requests_go_to_where_the_api_is_told(service: Any) -> None:
+    """OpenAPI takes a relative address for one beside itself."""
+    servers = [server["url"] for server in service.ask("GET", "/openapi.json").json().get("servers", [{"url": "/"}])]
+    assert [urljoin("http://host/behind/openapi.json", url) for url in servers] == ["http://host/behind/"]
+
+
 def test_flask_is_not_imported_for_its_files(service: Any) -> None:
     service.ask("GET", "/docs/swagger-ui-bundle.js")
     assert "flask_swagger_ui" not in sys.modules
@@ -67,6 +79,42 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Callable[[int], int]]:
+    """A maker: ``make(port)`` gives the port of a proxy that passes on what is asked below `PREFIX`, without it."""
+    with ExitStack() as stack:
+
+        def make(port: int) -> int:
+            class Passing(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    asked = HTTPConnection("127.0.0.1", port, timeout=30)
+                    body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                    route = self.path.removeprefix(PREFIX) if self.path.startswith(PREFIX) else "/outside"
+                    asked.request(self.command, route, body, dict(self.headers))
+                    answer = asked.getresponse()
+                    content = answer.read()
+                    self.send_response(answer.status)
+                    for name in ("Content-Type", "Content-Security-Policy"):
+                        if answer.headers[name]:
+                            self.send_header(name, answer.headers[name])
+                    self.end_headers()
+                    self.wfile.write(content)
+                    asked.close()
+
+                def do_POST(self) -> None:
+                    self.do_GET()
+
+                def log_message(self, *_: object) -> None:
+                    pass
+
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Passing))
+            Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
+            return server.server_port
+
+        yield make
 
 
 class Page:
@@ -115,6 +163,18 @@ def test_browser_without_a_network_asks_with_the_page(
     status, told = page.execute()
     assert status == "200"
     assert "q_values" in told
+    assert (page.foreign, page.faults) == ([], [])
+
+
+@pytest.mark.services
+def test_browser_asks_behind_the_prefix_of_a_proxy(
+    browser: Any, start: Callable[..., Any], model_folder: Path, proxy: Callable[[int], int]
+) -> None:
+    server = start("--model_path", str(model_folder))
+    server.wait_for("http://127.0.0.1")
+    page = Page(browser, f"http://127.0.0.1:{proxy(server.port)}{PREFIX}")
+    status, told = page.execute()
+    assert (status, "q_values" in told) == ("200", True)
     assert (page.foreign, page.faults) == ([], [])
 
 
