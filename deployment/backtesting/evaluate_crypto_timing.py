@@ -91,7 +91,8 @@ def _tries(scorecard: TimingScorecard, contenders: TimingContenders, root: Path)
     market = {"symbol": scorecard.conditions.data.symbol}
     window = JudgedWindow(("first_decision", "last_decision"), first, last, market)
     confidence = scorecard.conditions.terms.bootstrap.confidence_fraction
-    return count_tries(root, STAGE.name, {model.weights for model in contenders.models}, window, confidence)
+    judged = {digest for model in contenders.models for digest in (model.weights, model.digest)}
+    return count_tries(root, STAGE.name, judged, window, confidence)
 
 
 def _write(

@@ -2,7 +2,8 @@
 
 A window on which many models were judged is worn: the best of them looks good by luck. The tries are counted from the
 evaluations that the workspace keeps: what was cleaned away, or judged elsewhere, is not in it. A model is known by its
-weights, for the same ones trained again with later dates in their card are no new try.
+weights, for the same ones trained again with later dates in their card are no new try. Earlier releases told none: what
+they judged is known by the model's digest, so that the same training may count again under each of its cards.
 """
 
 from collections.abc import Iterator, Mapping
@@ -83,18 +84,18 @@ def count_tries(root: Path, stage: str, judged: set[str], window: JudgedWindow, 
     stage : str
         Its name.
     judged : set of str
-        `weights_digest` of the models that are judged now, which are no others.
+        `weights_digest` and `model_digest` of the models that are judged now, which are no others.
     window : JudgedWindow
         Of this evaluation.
     confidence_fraction : float
         Coverage of its intervals.
     """
-    digests: set[str] = set()
-    for details in _details_of(root, stage):
-        if window.is_shared_by(details):
-            told = details.get(WEIGHTS) or details.get("model_digest") or ""  # the latter by earlier releases
-            digests |= {digest for digest in str(told).split(",") if digest}
-    return Tries(len(digests - judged), confidence_fraction)
+    weights, known, earlier = set[str](), set[str](), set[str]()
+    for details in filter(window.is_shared_by, _details_of(root, stage)):
+        digest = str(details.get("model_digest") or "")
+        weights |= set(str(details.get(WEIGHTS) or "").split(","))
+        (known if details.get(WEIGHTS) else earlier).add(digest)
+    return Tries(len((weights | (earlier - known)) - judged - {""}), confidence_fraction)
 
 
 def _details_of(root: Path, stage: str) -> Iterator[Mapping[str, Scalar]]:

@@ -53,7 +53,7 @@ def run_backtest(settings: BacktestSettings, tracker: Tracker) -> StageResult:
         settings=settings,
         inputs={"features": features},
         label=str(panel.dates[-1]),
-        version=3,
+        version=4,
         extra=facts.identity(),
         packages=("arch", "numba", "numpy", "plotly", "pyportfolioopt"),
     )
@@ -91,7 +91,7 @@ def _tries(scorecard: Scorecard, tickers: tuple[str, ...], model: Contender, roo
     first, last = str(scorecard.first_date), str(scorecard.last_date)
     window = JudgedWindow(("first_date", "last_date"), first, last, {"tickers": ",".join(tickers)})
     confidence = scorecard.terms.bootstrap.confidence_fraction
-    return count_tries(root, STAGE.name, {model.weights}, window, confidence)
+    return count_tries(root, STAGE.name, {model.weights, model.digest}, window, confidence)
 
 
 def _write(

@@ -53,6 +53,16 @@ def test_the_same_weights_under_another_card_are_no_new_try(tmp_path: Path) -> N
     assert count(tmp_path, "b") == 1
 
 
+def test_a_model_that_an_earlier_release_judged_counts_once(tmp_path: Path) -> None:
+    """An earlier release told no weights: what is judged again, now or in between, is known by its digest."""
+    keep(tmp_path, "a, earlier", **judged("digest of a", "2019-01-01", "2019-06-30"))
+    assert count(tmp_path, "a", "digest of a") == 0
+    keep(tmp_path, "a", **judged("digest of a", "2019-01-01", "2019-06-30"), **{WEIGHTS: "a"})
+    assert count(tmp_path, "b", "digest of b") == 1
+    keep(tmp_path, "c, earlier", **judged("digest of c", "2019-01-01", "2019-06-30"))
+    assert count(tmp_path, "b", "digest of b") == 2
+
+
 def test_what_cannot_be_read_is_no_try(tmp_path: Path) -> None:
     keep(tmp_path, "earlier release", model_digest="b")
     (tmp_path / "broken").mkdir()

@@ -111,11 +111,11 @@ def test_says_that_no_lag_flatters(comparison, terms):
 
 
 def test_says_how_worn_the_window_is(report, comparison, terms):
-    assert "3 other models were judged on dates of this window before" in prose(report)
+    assert "3 other models were judged on prices of this window before" in prose(report)
     assert "Of 4 without any edge, at least one would by luck" in prose(report)
     assert "up to about 19%" in prose(report)  # 1 - 0.95^4
     first = prose(render_report(comparison, terms, FACTS, Tries(0, 0.9)))
-    assert "No other model was judged on these dates before" in first
+    assert "No other model was judged on these prices before" in first
     assert "by luck" not in first
     second = prose(render_report(comparison, terms, FACTS, Tries(1, 0.9)))
     assert "1 other model was judged" in second

@@ -130,6 +130,19 @@ def test_counts_the_models_that_were_tested_on_the_window_before(run, workspace,
     assert later.details["models_judged_before"] == 1
 
 
+def test_a_test_on_other_tickers_and_the_same_weights_again_are_no_tries(
+    run, workspace, panel, make_model, features_path
+):
+    assert run(f"--model_path={make_model(workspace / 'all', seed=1)}")[1].details["models_judged_before"] == 0
+    again = make_model(workspace / "again", seed=1, trained="a week later")  # another card and digest
+    assert run(f"--model_path={again}")[1].details["models_judged_before"] == 0
+    panel.select(("AAA", "BBB")).to_frame().to_parquet(features_path, index=False)
+    fewer = make_model(workspace / "fewer", tickers=("AAA", "BBB"), seed=2)
+    _, result, told = run(f"--model_path={fewer}")
+    assert result is not None, told
+    assert result.details["models_judged_before"] == 0
+
+
 @pytest.mark.usefixtures("features_path", "model_path")
 def test_the_same_settings_make_the_same_files(run, workspace):
     first = run("--model_path=models/untrained")[1]

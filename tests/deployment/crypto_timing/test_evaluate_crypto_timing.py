@@ -48,7 +48,7 @@ def test_counts_the_models_that_were_judged_on_the_window_before(arena: Any) -> 
     assert [result.details["models_judged_before"] for result in (first, second)] == [0, 1]
     assert second.details["lucky_fraction"] == 0.0975
     page = " ".join(second.artifacts["report"].path.read_text().split())
-    assert "1 other model was judged on dates of this window before" in page
+    assert "1 other model was judged on prices of this window before" in page
     again = arena.evaluate()
     assert (again.status, again.details["models_judged_before"]) == (
         "already_made",
