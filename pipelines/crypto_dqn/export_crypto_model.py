@@ -14,10 +14,9 @@ from pathlib import Path
 from experiment_tracking.runner import run_stage
 from MLOps.artifacts import Made, Output, make_once, sha256_of
 from MLOps.inference import predictor
-from MLOps.inference.delivery_sums import SETTINGS_FILE
 from MLOps.inference.timing_int8 import int8_timing_onnx
 from MLOps.inference.timing_onnx import OPSET, timing_onnx_of_folder
-from MLOps.inference.trained_model import read_trained_model, told_training, written_at
+from MLOps.inference.trained_model import told_training
 from MLOps.market.price_cycles import timing_bars_path
 from MLOps.settings.crypto_delivery import ExportCryptoModelSettings
 from MLOps.stage import Stage, StageResult, Tracker, ValueFlag
@@ -68,8 +67,7 @@ def export_crypto_model(settings: ExportCryptoModelSettings, tracker: Tracker) -
         packages=("onnx", *RUNS_ON),
     )
     made = make_once(output, lambda folder, _key: _make(folder, model, output, settings), tracker)
-    replaced = _other_model(place, model.digest)
-    place_delivery(made.folder, place, tuple(_FILES.values()))
+    replaced = place_delivery(made.folder, place, tuple(_FILES.values()))
     if replaced:
         _LOG.info("%s held another model until now (%s); that one's own folder stays", place, replaced)
     artifacts = {
@@ -77,14 +75,6 @@ def export_crypto_model(settings: ExportCryptoModelSettings, tracker: Tracker) -
     }
     details = made.details | ({"replaced": replaced} if replaced else {})
     return made.model_copy(update={"folder": place, "artifacts": artifacts, "details": details})
-
-
-def _other_model(place: Path, digest: str) -> str:
-    """What lies at `place` in words, where it is the delivery of another model."""
-    found = read_trained_model(place)
-    if found is None or found.digest == digest:
-        return ""
-    return f"{found.symbol}, {found.training}, delivered {written_at(place / SETTINGS_FILE)}, {found.digest[:12]}"
 
 
 def _tried_on(settings: ExportCryptoModelSettings) -> dict[str, Path]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from MLOps import failpoints
 from MLOps.artifacts import sha256_of, written_whole
 from MLOps.errors import SettingsError
-from MLOps.inference.delivery_sums import NETWORK_FILE, SUMS_FILE, read_sums, sums_text
+from MLOps.inference.delivery_sums import NETWORK_FILE, SETTINGS_FILE, SUMS_FILE, read_sums, sums_text
+from MLOps.inference.trained_model import read_trained_model, written_at
 from MLOps.partial_places import partial_place
 
 
@@ -36,8 +37,10 @@ def check_place(place: Path, files: Sequence[str]) -> None:
     raise SettingsError(f"{place} {told}", "a free place, or a delivery of export_crypto_model", "--output_path")
 
 
-def place_delivery(made: Path, place: Path, files: Sequence[str]) -> None:
+def place_delivery(made: Path, place: Path, files: Sequence[str]) -> str:
     """Let `place` hold a copy of the `files` of `made`; what else lies there stays.
+
+    Gives in words what it replaced, if that was the delivery of another model; else an empty text.
 
     Parameters
     ----------
@@ -56,10 +59,21 @@ def place_delivery(made: Path, place: Path, files: Sequence[str]) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     with _alone(place.parent):
         check_place(place, files)
+        replaced = _other_model(made, place)
         if not place.exists() or _is_empty(place):
             _place_first(made, place, files)
         else:
             _replace(made, place, files)
+    return replaced
+
+
+def _other_model(made: Path, place: Path) -> str:
+    """What lies at `place` in words, where its settings tell that it is the delivery of another model than `made`."""
+    wanted, told = read_trained_model(made), place / SETTINGS_FILE
+    found = read_trained_model(place) if told.is_file() else None
+    if found is None or (wanted is not None and found.digest == wanted.digest):
+        return ""
+    return f"{found.symbol}, {found.training}, delivered {written_at(told)}, {found.digest[:12]}"
 
 
 def _place_first(made: Path, place: Path, files: Sequence[str]) -> None:

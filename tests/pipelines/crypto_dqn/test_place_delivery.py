@@ -1,6 +1,8 @@
 """Over an earlier delivery the new one comes file by file: readers and a kill find whole files, others' files stay."""
 
+import fcntl
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, make_timing_model: Callable[.
         settings = {
             "kind": "rainbow_timing",
             "model_digest": model_digest(model),
+            "provenance": {"seed": seed},
             "observation": {"window_size": 6, "size": 8},
             "market": {"symbol": "BTC", "frequency": "1h", "cycle_steps": 24},
         }
@@ -150,3 +153,28 @@ def test_file_or_folder_in_the_way_is_told(made: tuple[Path, Path], place: Path,
     (place / "README.md").mkdir()
     with pytest.raises(SettingsError, match=r"holds a folder named README\.md"):
         place_delivery(made[1], place, FILES)
+
+
+def test_another_model_that_is_replaced_is_told_and_the_same_one_is_not(made: tuple[Path, Path], place: Path) -> None:
+    former = json.loads((made[0] / "settings.json").read_text())["model_digest"]
+    assert place_delivery(made[0], place, FILES) == ""
+    assert place_delivery(made[1], place, FILES).endswith(former[:12])
+
+
+def test_what_is_replaced_is_told_as_of_the_moment_when_it_is(
+    made: tuple[Path, Path], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another export may hold the lock: whoever waits for it replaces what that one put there."""
+    monkeypatch.setattr(fcntl, "flock", lambda *_: shutil.copyfile(made[1] / "settings.json", place / "settings.json"))
+    assert place_delivery(made[1], place, FILES) == ""
+
+
+@pytest.mark.parametrize("lost", ["model.onnx", "settings.json"])
+def test_a_delivery_of_another_model_that_lost_a_file_is_put_right(
+    lost: str, made: tuple[Path, Path], place: Path
+) -> None:
+    """With a card beside it, as whoever keeps model and delivery in one folder has."""
+    shutil.copyfile(made[0].parent / "model_1" / "model.json", place / "model.json")
+    (place / lost).unlink()
+    place_delivery(made[1], place, FILES)
+    assert held(place) == held(made[1])
