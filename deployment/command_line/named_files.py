@@ -20,7 +20,7 @@ def model_folder(path: Path, takes_delivery: bool) -> Path:
     Raises
     ------
     SettingsError
-        If the path cannot be followed.
+        If the path cannot be followed, or one may not look into the folder.
     DataError
         If there is no such model.
     """
@@ -29,6 +29,7 @@ def model_folder(path: Path, takes_delivery: bool) -> Path:
     if not folder.is_dir():
         told = "is no folder" if folder.exists() else "does not exist"
         raise DataError(f"{_MODEL} {shown(path)} {told}", kinds + _beside(path, folder, takes_delivery), _MEND)
+    followed(path / CARD_FILE, _MODEL)
     if (folder / CARD_FILE).is_file() or (takes_delivery and _is_delivery(folder)):
         return folder
     if _is_delivery(folder):
